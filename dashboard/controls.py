@@ -1,0 +1,108 @@
+"""Inputs that pages share; each owns its widget keys and its URL parameters, and returns a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import runs
+
+if TYPE_CHECKING:
+    from pretrained.trace import Trace
+
+TEXT = "text"
+DEFAULT_TEXT = "The cat drank the milk because it was hungry."
+LONGEST_TEXT = 1000  # characters that the bar takes; what is too long for a model is told, not cut
+EXAMPLES = (
+    DEFAULT_TEXT,
+    "I am happy.",
+    "How much does this black dress cost?",
+    "A man in a blue shirt is riding a bicycle down the street.",
+    "The dog that the cat saw is sleeping.",
+    "The agreement on the European Economic Area was signed in August 1992.",
+    "It should be noted that the marine environment is the least known of environments.",
+    "Destruction of the equipment means that Syria can no longer produce new chemical weapons.",
+    '"This will change my future with my family," the man said.',
+)
+
+
+def sentence_bar() -> str:
+    """Draw the bar that all pages share and return what stands in it; ``?text=`` brings it back."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "An English sentence: the models translate it to French",
+            DEFAULT_TEXT,
+            key=TEXT,
+            bind="query-params",
+            max_chars=LONGEST_TEXT,
+            placeholder="Type an English sentence and press Enter",
+        )
+        with st.popover("Examples", icon=":material/format_quote:"):
+            st.caption("The last four are those of figure 3 in Bahdanau, Cho and Bengio 2015.")
+            for number, example in enumerate(EXAMPLES):
+                st.button(example, key=f"example-{number}", on_click=_take, args=(example,), type="tertiary")
+    return str(text)
+
+
+def _take(example: str) -> None:
+    st.session_state[TEXT] = example
+
+
+def run_or_explain(*names: str) -> tuple[Trace, ...] | None:
+    """Run models on the sentence in the bar; where they cannot read it, say why and return ``None``."""
+    text = str(st.session_state.get(TEXT, DEFAULT_TEXT))
+    from pretrained.translation import TextError
+
+    try:
+        traces = tuple(runs.run(name, text) for name in names)
+    except TextError as error:
+        st.info("These models cannot read this yet. Your text stays in the bar.", icon=":material/edit:")
+        # As plain text: what a reader typed may look like markup.
+        st.text(f"{error}.")
+        return None
+    if traces[0].unknown:
+        st.caption("Characters that the models have never seen are read as one and the same unknown piece:")
+        st.text(" ".join(traces[0].unknown))
+    return traces
+
+
+def head_picker(n_heads: int, *, key: str = "head", label: str = "Head") -> int:
+    """Choose a head, counted from 0."""
+    chosen = st.segmented_control(
+        label, range(n_heads), default=0, key=key, bind="query-params", required=True, format_func=str
+    )
+    return int(chosen or 0)
+
+
+def layer_picker(n_layers: int, *, key: str = "layer", label: str = "Layer") -> int:
+    """Choose a layer, counted from 0."""
+    return head_picker(n_layers, key=key, label=label)
+
+
+def step_slider(tokens: tuple[str, ...], *, key: str = "step", label: str = "Output step") -> int:
+    """Choose how far the output has been written; returns the step, counted from 0."""
+    if len(tokens) == 1:
+        return 0
+    # Kept in range: a link or a longer sentence may have left a later step behind.
+    if int(st.session_state.get(key, 0)) >= len(tokens):
+        st.session_state[key] = len(tokens) - 1
+    return int(st.slider(label, 0, len(tokens) - 1, key=key, bind="query-params"))
+
+
+def translation(trace: Trace) -> None:
+    """Show what a model wrote, how likely it found it, and how long it took."""
+    card = runs.card(trace.model)
+    with st.container(border=True, gap="xsmall"):
+        st.caption(f"{trace.model} · {card['parameters'] / 1e6:.1f} M parameters")
+        st.text(trace.output or "(nothing)")
+        took = trace.milliseconds["encode"] + trace.milliseconds["decode"]
+        st.caption(f"probability {_probability(trace.log_probability)} · {took:.0f} ms")
+
+
+def _probability(log_probability: float) -> str:
+    """Show a small probability without a run of zeros."""
+    import math
+
+    probability = math.exp(log_probability)
+    return f"{probability:.1%}" if probability >= 0.001 else f"{probability:.0e}"

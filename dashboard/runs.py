@@ -1,0 +1,47 @@
+"""Every cached function of the app: models are loaded once, a run on a text is kept for whoever asks again."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from pretrained.trace import Trace
+    from pretrained.translation import Translator
+
+KEPT_RUNS = 256  # a trace of 64 tokens is about 2 MB
+
+
+@st.cache_resource(show_spinner=False)
+def load(name: str) -> Translator:
+    """Load a model once for all readers; torch is imported here, by the first page that needs it."""
+    import torch
+
+    import pretrained
+
+    # These models are small: a second thread costs more in waiting than it brings, and readers share the cores.
+    torch.set_num_threads(1)
+    model = pretrained.load(name)
+    # What is loaded stays: without this every collection walks through all of torch.
+    gc.freeze()
+    return model
+
+
+@st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)
+def run(name: str, text: str) -> Trace:
+    """Run a model on a text; the trace is frozen, so readers may share it.
+
+    Raises:
+        TextError: a text that the model cannot read.
+    """
+    return load(name).run(text)
+
+
+@st.cache_data(show_spinner=False)
+def card(name: str) -> dict[str, Any]:
+    """Read what was measured when a model was trained."""
+    import pretrained
+
+    return pretrained.entry(name).card()

@@ -1,0 +1,1 @@
+"""One architecture a file; none of them knows text."""

@@ -1,0 +1,157 @@
+"""Text to pieces and back, with the character span of every piece.
+
+A joint byte-pair encoding (Sennrich, Haddow and Birch 2016, section 3.2) by the ``tokenizers`` library. A word starts
+with the mark U+2581, as in SentencePiece, so that decoding loses no space; the mark never reaches a reader, who sees
+``text[start:end]``.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import tokenizers
+
+PAD, START, END, UNKNOWN = 0, 1, 2, 3
+SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
+WORD_MARK = "\u2581"
+FOLDER = Path(__file__).parent / "weights" / "tokenizers"
+
+# Typography that the training text does not have, and what it has instead; one character for one keeps offsets simple.
+FOLDED = {
+    "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2026": "...", "\u2013": "-", "\u2014": "-",
+}  # fmt: skip
+# A word with its elision ("l'"), one digit, or one sign, each with the mark before it.
+PIECE_BORDERS = rf"{WORD_MARK}?[\p{{L}}\p{{M}}]+'?|{WORD_MARK}?\p{{N}}|{WORD_MARK}?[^\p{{L}}\p{{M}}\p{{N}}{WORD_MARK}]|{WORD_MARK}"
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A text cut into pieces.
+
+    Attributes:
+        ids: one number a piece; the last is ``</s>`` where asked for.
+        spans: ``(start, end)`` of every piece in the text, in characters, leading space left out; ``</s>`` is empty.
+        labels: what a reader sees: ``text[start:end]``, or ``</s>``.
+    """
+
+    ids: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+    labels: tuple[str, ...]
+
+
+class Tokenizer:
+    """A trained byte-pair encoding; owns nothing that changes."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a tokenizer file; raises ``FileNotFoundError`` naming the path."""
+        import tokenizers
+
+        if not path.is_file():
+            raise FileNotFoundError(f"no tokenizer at {path}")
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        # A reader who types "</s>" means these four characters, not the end of the sentence.
+        self._tokenizer.encode_special_tokens = True
+        self._pieces = tuple(str(self._tokenizer.id_to_token(index)) for index in range(len(self)))
+
+    def __len__(self) -> int:
+        """Count the pieces of the vocabulary, special ones included."""
+        return int(self._tokenizer.get_vocab_size())
+
+    def encode(self, text: str) -> Pieces:
+        """Cut a text into pieces and append ``</s>``."""
+        encoding = self._tokenizer.encode(text)
+        spans, labels = [], []
+        for piece, span in zip(encoding.tokens, encoding.offsets, strict=True):
+            start, end = _without_leading_space(text, *span)
+            # The mark before the first character stands for no space of the text, where it is a piece of its own.
+            if piece == WORD_MARK and not text[start:end].isspace():
+                end = start
+            spans.append((start, end))
+            labels.append(text[start:end] or " ")
+        nothing = (len(text), len(text))
+        return Pieces((*encoding.ids, END), (*spans, nothing), (*labels, SPECIAL[END]))
+
+    def encode_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Encode many texts, numbers only, each with ``</s>`` at its end."""
+        return [[*encoding.ids, END] for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def decode(self, ids: Sequence[int]) -> Pieces:
+        """Name generated pieces by their place in the text that they spell.
+
+        ``</s>`` keeps its name; spans point into ``self.text(ids)``.
+        """
+        spans, labels, length = [], [], 0
+        for index in ids:
+            if index == END:
+                spans.append((length, length))
+                labels.append(SPECIAL[END])
+                continue
+            piece = self._pieces[index]
+            shown = piece.replace(WORD_MARK, " ")
+            if length == 0:
+                shown = shown.lstrip(" ")
+            start = length + len(shown) - len(shown.lstrip(" ")) if shown.strip(" ") else length
+            length += len(shown)
+            spans.append((start, length))
+            labels.append(shown.strip(" ") or shown)
+        return Pieces(tuple(ids), tuple(spans), tuple(labels))
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Spell generated pieces as text, special ones left out."""
+        pieces = "".join(self._pieces[index] for index in ids if index >= len(SPECIAL) or index == UNKNOWN)
+        return pieces.replace(WORD_MARK, " ").lstrip(" ")
+
+
+def _without_leading_space(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end - 1 and text[start].isspace():
+        start += 1
+    return start, end
+
+
+@functools.cache
+def load(name: str) -> Tokenizer:
+    """Load a shipped tokenizer once, by name; raises ``FileNotFoundError``."""
+    return Tokenizer(FOLDER / f"{name}.json")
+
+
+def train(texts: Iterator[str], *, size: int, path: Path) -> None:
+    """Learn a byte-pair encoding of ``size`` pieces from ``texts`` and write it to ``path``.
+
+    Characters seen fewer than a handful of times are left out of the alphabet and read as ``<unk>``.
+    """
+    tokenizer = blank()
+    from tokenizers import trainers
+
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=list(SPECIAL), limit_alphabet=160, show_progress=True
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(path))
+
+
+def blank() -> tokenizers.Tokenizer:
+    """Make an untrained tokenizer with this project's normalisation and borders."""
+    import tokenizers
+    from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
+
+    tokenizer = tokenizers.Tokenizer(models.BPE(unk_token=SPECIAL[UNKNOWN]))
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFC(),
+            *(normalizers.Replace(typed, trained) for typed, trained in FOLDED.items()),
+            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Strip(),
+            normalizers.Prepend(WORD_MARK),
+            normalizers.Replace(" ", WORD_MARK),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE_BORDERS), behavior="isolated")
+    tokenizer.decoder = decoders.Metaspace(replacement=WORD_MARK)
+    return tokenizer

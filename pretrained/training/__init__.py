@@ -1,0 +1,1 @@
+"""How the shipped models were trained; the app never imports this."""

@@ -1,0 +1,293 @@
+"""One training loop for every architecture.
+
+bf16 autocast where the machine has it, AdamW, warm-up and cosine decay over target tokens, clipping, label smoothing;
+a checkpoint every few minutes, from which the next call goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from pretrained.tokenization import PAD, Tokenizer
+from pretrained.training import data
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pretrained.training.recipes import Recipe
+
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
+CHECKPOINT_SECONDS = 180.0
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
+VALIDATIONS = 28  # points on the learning curve of a whole run
+
+
+@dataclass
+class Progress:
+    """Where a run is; goes into the checkpoint, and from there into the card.
+
+    Attributes:
+        epoch, batch: the next batch to train on.
+        steps: optimizer steps made.
+        target_tokens: pieces predicted, padding left out.
+        seconds: time spent training, over all sessions.
+        curve: one ``{target_tokens, minutes, train_loss, valid_loss}`` a validation; losses in nats a piece, without smoothing.
+        best: the lowest validation loss so far.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    steps: int = 0
+    target_tokens: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    best: float = math.inf
+
+
+@dataclass
+class Run:
+    """A model in training with all that a checkpoint holds."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+    best_weights: dict[str, torch.Tensor]
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; a crash while writing leaves the old one whole."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(
+            {
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "progress": asdict(self.progress),
+                "best_weights": self.best_weights,
+            },
+            part := path.with_suffix(".part"),
+        )
+        os.replace(part, path)
+
+    def load(self, path: Path, device: torch.device) -> None:
+        """Go on from a checkpoint."""
+        saved = torch.load(path, map_location=device, weights_only=True)
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.progress = Progress(**saved["progress"])
+        self.best_weights = saved["best_weights"]
+
+
+def rate_at(target_tokens: int, recipe: Recipe) -> float:
+    """Learning rate after so many target tokens: a linear rise, then a cosine down to a hundredth of the peak."""
+    done = min(target_tokens / recipe.target_tokens, 1.0)
+    if done < recipe.warm_up:
+        return recipe.peak_rate * (done + 1e-3) / (recipe.warm_up + 1e-3)
+    fallen = (done - recipe.warm_up) / (1 - recipe.warm_up)
+    return recipe.peak_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fallen)))
+
+
+def batch_loss(network: nn.Module, batch: data.Batch, *, label_smoothing: float = 0.0) -> torch.Tensor:
+    """Mean negative log-likelihood of the target's pieces, in nats, padding left out."""
+    device = next(network.parameters()).device
+    source = batch.source.to(device)
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        output = network(source, batch.target_in.to(device), source != PAD)
+    loss: torch.Tensor = CrossEntropy.apply(
+        output.logits.flatten(0, 1), batch.target_out.to(device).flatten(), label_smoothing
+    )
+    return loss
+
+
+class CrossEntropy(torch.autograd.Function):
+    """``nn.functional.cross_entropy`` with its gradient made in the same pass, a few rows at a time.
+
+    On a CPU the usual way spends a third of a training step on moving logits of 8,000 pieces through memory.
+    """
+
+    ROWS = {"cpu": 64, "cuda": 8192}
+
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor, target: torch.Tensor, smoothing: float) -> torch.Tensor:
+        """Mean loss in nats over the rows whose target is not padding, ``[row, piece]`` and ``[row]`` in."""
+        counted = (target != PAD).float()
+        scale = 1 / counted.sum()
+        gradient = torch.empty_like(logits)
+        loss = torch.zeros((), device=logits.device)
+        rows = CrossEntropy.ROWS[logits.device.type]
+        for start in range(0, len(target), rows):
+            part = slice(start, start + rows)
+            log_p = torch.log_softmax(logits[part].float(), -1)
+            wanted, weight = target[part, None], counted[part, None] * scale
+            likelihood = (1 - smoothing) * log_p.gather(1, wanted) + smoothing * log_p.mean(1, keepdim=True)
+            loss -= (likelihood * weight).sum()
+            p = log_p.exp_().sub_(smoothing / logits.shape[1])
+            p.scatter_add_(1, wanted, torch.full_like(weight, smoothing - 1))
+            gradient[part] = p.mul_(weight)
+        ctx.save_for_backward(gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+        """Hand on the gradient that ``forward`` made; a loss is differentiated by 1."""
+        (gradient,) = ctx.saved_tensors
+        return gradient, None, None
+
+
+@torch.inference_mode()
+def validation_loss(network: nn.Module, batches: Sequence[data.Batch]) -> float:
+    """Loss per piece over all validation batches."""
+    network.eval()
+    total = sum(float(batch_loss(network, batch)) * batch.target_tokens for batch in batches)
+    network.train()
+    return total / sum(batch.target_tokens for batch in batches)
+
+
+def train(
+    network: nn.Module,
+    recipe: Recipe,
+    tokenizer: Tokenizer,
+    *,
+    folder: Path,
+    checkpoint: Path,
+    minutes: float | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Run:
+    """Train until the recipe's target tokens are seen or ``minutes`` are over.
+
+    Args:
+        network: an encoder-decoder; a checkpoint at ``checkpoint``, if there is one, replaces its weights.
+        recipe: data, schedule and length.
+        tokenizer: cuts the text.
+        folder: the data.
+        checkpoint: where the run is kept.
+        minutes: stop after so many, ready to go on.
+        report: receives a line of progress now and then; the terminal's standard error if not given.
+
+    Returns:
+        The run with its best weights, and ``progress.target_tokens`` to tell whether it is finished.
+    """
+    keep_freed_memory()
+    torch.manual_seed(recipe.seed)
+    tell = report or _progress_line
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device).train()
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
+    )
+    run = Run(network, optimizer, Progress(), {})
+    if checkpoint.is_file():
+        run.load(checkpoint, device)
+    pairs = recipe.training_pairs(folder)
+    validation = list(
+        data.shuffled_batches(recipe.validation_pairs(folder), tokenizer, _fixed(), recipe.batch_tokens)
+    )
+    progress, started = run.progress, time.monotonic()
+    spent, saved = progress.seconds, started
+    next_validation = (len(progress.curve) + 1) * recipe.target_tokens / VALIDATIONS
+    losses: list[float] = []
+    for batch in _remaining_batches(pairs, recipe, tokenizer, progress):
+        if progress.target_tokens >= recipe.target_tokens:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(progress.target_tokens, recipe)
+        loss = batch_loss(network, batch, label_smoothing=recipe.label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        progress.batch += 1
+        progress.steps += 1
+        progress.target_tokens += batch.target_tokens
+        now = time.monotonic()
+        progress.seconds = spent + now - started
+        if progress.steps % 50 == 0:
+            tell(_status(progress, recipe, losses[-50:], (now - started)))
+        finished = progress.target_tokens >= recipe.target_tokens
+        stopped = minutes is not None and now - started >= minutes * 60
+        if progress.target_tokens >= next_validation or finished or stopped:
+            _validate(run, validation, losses)
+            next_validation += recipe.target_tokens / VALIDATIONS
+            losses = []
+        if finished or stopped or now - saved >= CHECKPOINT_SECONDS:
+            run.save(checkpoint)
+            saved = now
+        if stopped:
+            break
+    return run
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what a step frees: handing 40 MB blocks back and fetching them zeroed doubles a step on a CPU."""
+    with contextlib.suppress(OSError, AttributeError):
+        c_library = ctypes.CDLL(None)
+        c_library.mallopt(M_MMAP_MAX, 0)
+        c_library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _remaining_batches(
+    pairs: Sequence[data.Pair], recipe: Recipe, tokenizer: Tokenizer, progress: Progress
+) -> Iterator[data.Batch]:
+    while True:
+        batches = data.epoch_batches(
+            pairs, tokenizer, seed=recipe.seed, epoch=progress.epoch, batch_tokens=recipe.batch_tokens
+        )
+        done = progress.batch
+        for number, batch in enumerate(batches):
+            if number >= done:
+                yield batch
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+
+
+def _validate(run: Run, validation: Sequence[data.Batch], losses: Sequence[float]) -> None:
+    progress = run.progress
+    loss = validation_loss(run.network, validation)
+    point = {
+        "target_tokens": progress.target_tokens,
+        "minutes": round(progress.seconds / 60, 2),
+        "train_loss": round(sum(losses) / max(len(losses), 1), 4),
+        "valid_loss": round(loss, 4),
+    }
+    progress.curve.append(point)
+    if loss < progress.best:
+        progress.best = loss
+        run.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in run.network.state_dict().items()}
+    print(f"\n{point}", file=sys.stderr, flush=True)
+
+
+def _status(progress: Progress, recipe: Recipe, losses: Sequence[float], seconds: float) -> str:
+    done = progress.target_tokens / recipe.target_tokens
+    rate = progress.target_tokens / max(progress.seconds, 1e-9)
+    left = (recipe.target_tokens - progress.target_tokens) / max(rate, 1e-9) / 60
+    bar = "#" * int(30 * done)
+    return (
+        f"[{bar:30}] {done:6.1%}  {progress.target_tokens / 1e6:.2f} M tokens  loss {sum(losses) / len(losses):.3f}"
+        f"  {rate:,.0f} tokens/s  {seconds / 60:.1f} min here, {left:.0f} min left"
+    )
+
+
+def _progress_line(line: str) -> None:
+    end = "\r" if sys.stderr.isatty() else "\n"
+    print(line, end=end, file=sys.stderr, flush=True)
+
+
+def _fixed() -> random.Random:
+    import random
+
+    return random.Random(0)
+
+
+def schedule(recipe: Recipe) -> dict[str, Any]:
+    """Describe a recipe for the card."""
+    return asdict(recipe)

@@ -1,0 +1,79 @@
+"""What each shipped model is trained on, and for how long; one recipe a model.
+
+Models that are compared share everything here but their name: data, tokenizer, target tokens and schedule.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pretrained import tokenization
+from pretrained.training.data import Pair, read_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train one model.
+
+    Attributes:
+        longest: most words a side, for each source of pairs that is used.
+        most: most pairs drawn from a source, where not all are used.
+        target_tokens: pieces to predict over the whole run; the schedule is stretched over them.
+        batch_tokens: padded target pieces in one step.
+        peak_rate: learning rate after warm-up; falls to a hundredth of it along a cosine.
+        warm_up: share of the run in which the rate rises.
+    """
+
+    longest: dict[str, int]
+    most: dict[str, int]
+    target_tokens: int
+    batch_tokens: int = 2048
+    peak_rate: float = 2e-3
+    warm_up: float = 0.06
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    clip: float = 1.0
+    seed: int = 1
+
+    def training_pairs(self, folder: Path) -> list[Pair]:
+        """Read the pairs of this recipe; which ones are drawn is a function of the seed."""
+        pairs = read_pairs(folder / "enfr" / "train.tsv.gz", tags=self.longest)
+        chance = random.Random(self.seed)
+        chance.shuffle(pairs)
+        taken: dict[str, int] = {}
+        kept = []
+        for pair in pairs:
+            taken[pair.tag] = taken.get(pair.tag, 0) + 1
+            if taken[pair.tag] <= self.most.get(pair.tag, len(pairs)):
+                kept.append(pair)
+        return kept
+
+    def validation_pairs(self, folder: Path) -> list[Pair]:
+        """Read the pairs by which the best checkpoint is chosen: same sources, same lengths."""
+        return read_pairs(folder / "enfr" / "valid.tsv.gz", tags=self.longest)
+
+
+TRANSLATION = Recipe(
+    longest={"tatoeba": 40, "multi30k": 40, "europarl": 20, "news": 20, "books": 20, "tico19": 20},
+    most={"europarl": 30_000},
+    target_tokens=7_000_000,
+)
+
+RECIPES = {name: TRANSLATION for name in ("gru-seq2seq", "gru-bahdanau", "transformer")}
+
+
+def train_tokenizer(name: str, folder: Path, *, size: int = 8000) -> None:
+    """Learn the joint pieces of both languages from the training pairs, and a third of the parliament's."""
+    chance = random.Random(0)
+    pairs = read_pairs(folder / "enfr" / "train.tsv.gz")
+    kept = [pair for pair in pairs if pair.tag != "europarl" or chance.random() <= 0.35]
+    tokenization.train(
+        (text for pair in kept for text in (pair.source, pair.target)),
+        size=size,
+        path=tokenization.FOLDER / f"{name}.json",
+    )

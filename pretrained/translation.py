@@ -1,0 +1,223 @@
+"""A translation model: text in, trace out.
+
+The same few lines run every encoder-decoder; what differs is in ``architectures/``. Nothing of a run stays on the model,
+so one model serves many readers at once.
+"""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from pretrained.tokenization import END, PAD, START, UNKNOWN, Pieces, Tokenizer
+from pretrained.trace import AttentionMap, Candidate, StateMap, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pretrained.architectures.record import Attended, EncoderDecoder
+    from pretrained.registry import Entry
+
+N_CANDIDATES = 10
+BATCH_PIECES = 4000  # source pieces decoded together when many texts are translated
+
+
+class TextError(ValueError):
+    """A text that a model cannot read, with a reason that can be shown to whoever typed it."""
+
+
+def longest_output(source_length: int) -> int:
+    """Give the number of pieces after which decoding stops: twice the source and ten more."""
+    return 2 * source_length + 10
+
+
+class Translator:
+    """A loaded model and its tokenizer."""
+
+    def __init__(self, entry: Entry, network: EncoderDecoder, tokenizer: Tokenizer, load_milliseconds: float) -> None:
+        """Take a network in evaluation mode."""
+        self.entry = entry
+        self.network = network
+        self.tokenizer = tokenizer
+        self._load_milliseconds = load_milliseconds
+
+    def read(self, text: str) -> Pieces:
+        """Cut a text into the pieces that the model will read.
+
+        Raises:
+            TextError: empty, too long, or without a single known character.
+        """
+        if not text.strip():
+            raise TextError("expected a sentence, got an empty text")
+        pieces = self.tokenizer.encode(text)
+        if len(pieces.ids) == 1:
+            raise TextError("expected a sentence, got a text without a visible character")
+        if len(pieces.ids) > self.entry.max_tokens:
+            raise TextError(
+                f"expected at most {self.entry.max_tokens} tokens (</s> included), got {len(pieces.ids)}: "
+                f"{self.entry.name} was trained on single sentences"
+            )
+        if not any(character.isalnum() for index, label in zip(pieces.ids, pieces.labels, strict=True)
+                   if index not in (UNKNOWN, END) for character in label):  # fmt: skip
+            raise TextError(
+                "expected English in the Latin alphabet, got nothing that the model knows: "
+                + ", ".join(_name(character) for character in unknown_characters(pieces) or tuple(text.strip())[:5])
+            )
+        return pieces
+
+    @torch.inference_mode()
+    def run(self, text: str) -> Trace:
+        """Translate a text greedily and return all that the model did.
+
+        Raises:
+            TextError: a text that the model cannot read.
+        """
+        pieces = self.read(text)
+        clock = [time.perf_counter()]
+        source = torch.tensor([pieces.ids])
+        encoding = self.network.encode(source)
+        clock.append(time.perf_counter())
+        ids, states, logits = self.greedy(encoding, longest_output(len(pieces.ids)))
+        clock.append(time.perf_counter())
+        consumed = [START, *ids[:-1]]
+        record = self.network.record(encoding, torch.tensor([consumed]), states)
+        target = self.tokenizer.decode(ids)
+        read = ("<s>", *target.labels[:-1])
+        log_p = torch.log_softmax(torch.stack(logits), -1)
+        candidates = self._candidates(log_p)
+        attention = tuple(_attention_map(attended, pieces.labels, target.labels, read) for attended in record.attention)
+        state_maps = tuple(
+            StateMap(
+                states.kind,
+                states.layer,
+                _array(states.values[0]),
+                pieces.labels if states.kind.startswith("encoder") else target.labels,
+            )
+            for states in record.states
+        )
+        clock.append(time.perf_counter())
+        encode, decode, trace = (1000 * (end - start) for start, end in zip(clock, clock[1:], strict=False))
+        return Trace(
+            model=self.entry.name,
+            text=text,
+            source_tokens=pieces.labels,
+            target_tokens=target.labels,
+            output=self.tokenizer.text(ids),
+            source_spans=pieces.spans,
+            target_spans=target.spans,
+            attention=attention,
+            states=state_maps,
+            candidates=candidates,
+            log_probability=float(log_p[torch.arange(len(ids)), torch.tensor(ids)].sum()),
+            milliseconds={"load": self._load_milliseconds, "encode": encode, "decode": decode, "trace": trace},
+            unknown=unknown_characters(pieces),
+        )
+
+    def greedy(self, encoding: Any, limit: int) -> tuple[list[int], list[Any], list[Tensor]]:
+        """Write the likeliest piece until ``</s>`` or ``limit``.
+
+        Returns:
+            The pieces; the state before every step and after the last; the logits of every step, ``[piece]`` each.
+        """
+        state = self.network.start(encoding)
+        ids, states, logits = [START], [state], []
+        while len(ids) <= limit and ids[-1] != END:
+            step = self.network.step(torch.tensor(ids[-1:]), states[-1], encoding)
+            forbid_specials(step.logits)
+            logits.append(step.logits[0])
+            states.append(step.state)
+            ids.append(int(step.logits[0].argmax()))
+        return ids[1:], states, logits
+
+    @torch.inference_mode()
+    def translate(self, texts: Sequence[str]) -> list[str]:
+        """Translate many texts greedily, in batches of near-equal length; any length is read."""
+        sources = self.tokenizer.encode_ids(texts)
+        order = sorted(range(len(texts)), key=lambda i: len(sources[i]))
+        outputs = [""] * len(texts)
+        while order:
+            size = max(1, BATCH_PIECES // len(sources[order[0]]))
+            group, order = order[:size], order[size:]
+            for index, ids in zip(group, self._greedy_batch([sources[index] for index in group]), strict=True):
+                outputs[index] = self.tokenizer.text(ids)
+        return outputs
+
+    def _greedy_batch(self, sources: Sequence[Sequence[int]]) -> list[list[int]]:
+        width = max(len(source) for source in sources)
+        source = torch.tensor([[*ids, *[PAD] * (width - len(ids))] for ids in sources])
+        encoding = self.network.encode(source, source != PAD)
+        state = self.network.start(encoding)
+        limits = torch.tensor([longest_output(len(ids)) for ids in sources])
+        outputs: list[list[int]] = [[] for _ in sources]
+        rows = torch.arange(len(sources))
+        token = torch.full((len(sources),), START)
+        while len(rows):
+            step = self.network.step(token, state, encoding)
+            token, state = forbid_specials(step.logits).argmax(-1), step.state
+            for row, index in zip(rows.tolist(), token.tolist(), strict=True):
+                outputs[row].append(index)
+            length = len(outputs[int(rows[0])])
+            going = ((token != END) & (limits[rows] > length)).nonzero()[:, 0]
+            if len(going) < len(rows):
+                rows, token = rows[going], token[going]
+                state, encoding = self.network.select(state, going), self.network.select(encoding, going)
+        return outputs
+
+    def _candidates(self, log_p: Tensor) -> tuple[tuple[Candidate, ...], ...]:
+        best = log_p.exp().topk(N_CANDIDATES)
+        return tuple(
+            tuple(
+                Candidate(self.tokenizer.decode([index]).labels[0], probability)
+                for index, probability in zip(indices, probabilities, strict=True)
+            )
+            for indices, probabilities in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        )
+
+
+def forbid_specials(logits: Tensor) -> Tensor:
+    """Make ``<pad>``, ``<s>`` and ``<unk>`` impossible outputs, in place."""
+    logits[..., [PAD, START, UNKNOWN]] = -torch.inf
+    return logits
+
+
+def unknown_characters(pieces: Pieces) -> tuple[str, ...]:
+    """List the characters that the tokenizer has never seen, each once, in their order."""
+    return tuple(
+        dict.fromkeys(label for index, label in zip(pieces.ids, pieces.labels, strict=True) if index == UNKNOWN)
+    )
+
+
+def _name(character: str) -> str:
+    """Show a character, and its number where it cannot be seen."""
+    hidden = any(unicodedata.category(part)[0] in "CZ" for part in character)
+    return " ".join(f"U+{ord(part):04X}" for part in character) if hidden else character
+
+
+def _attention_map(
+    attended: Attended, source: tuple[str, ...], target: tuple[str, ...], consumed: tuple[str, ...]
+) -> AttentionMap:
+    """Label one layer's attention: a decoder's row is the piece predicted there, its self-attention's keys were read."""
+    encoder = attended.kind == "encoder-self"
+    return AttentionMap(
+        kind=attended.kind,
+        layer=attended.layer,
+        weights=_array(attended.weights[0]),
+        query_tokens=source if encoder else target,
+        key_tokens=consumed if attended.kind == "decoder-self" else source,
+        consumed_tokens=None if encoder else consumed,
+        scores=None if attended.scores is None else _array(attended.scores[0]),
+        may_attend=None if attended.may_attend is None else attended.may_attend[0].numpy(),
+    )
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    """Copy a tensor out of inference mode into memory of its own."""
+    array: NDArray[np.float32] = tensor.float().contiguous().numpy().copy()
+    return array

@@ -1,0 +1,1 @@
+"""Arrays and tokens in, figure out."""

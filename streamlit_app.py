@@ -1,14 +1,19 @@
 """The front door: the list of pages, the sentence that they share, and the page that was asked for."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import controls
 
-st.set_page_config(layout="wide")
+HERE = Path(__file__).parent / "dashboard"
+
+st.set_page_config(page_icon=HERE / "icon.png", layout="wide")
+st.html(HERE / "style.css")
 
 chosen = st.navigation(
     [
-        st.Page("dashboard/pages/start.py", title="Start", icon=":material/home:", default=True),
+        st.Page("dashboard/pages/start.py", title="Start", default=True),
         st.Page("dashboard/pages/encoder_decoder.py", title="Encoder-decoder", url_path="encoder-decoder"),
         st.Page("dashboard/pages/attention.py", title="Attention", url_path="attention"),
         st.Page("dashboard/pages/positions.py", title="Positions", url_path="positions"),

@@ -10,6 +10,7 @@ from dashboard import runs
 
 if TYPE_CHECKING:
     from pretrained.trace import Trace
+    from viz.palette import ThemeName
 
 TEXT = "text"
 DEFAULT_TEXT = "The cat drank the milk because it was hungry."
@@ -80,20 +81,27 @@ def layer_picker(n_layers: int, *, key: str = "layer", label: str = "Layer") -> 
     return head_picker(n_layers, key=key, label=label)
 
 
+def head_of_layer(n_layers: int, n_heads: int) -> tuple[int, int]:
+    """Choose a layer and a head, side by side; both counted from 0."""
+    with st.container(horizontal=True):
+        return layer_picker(n_layers), head_picker(n_heads)
+
+
 def step_slider(tokens: tuple[str, ...], *, key: str = "step", label: str = "Output step") -> int:
-    """Choose how far the output has been written; returns the step, counted from 0."""
-    if len(tokens) == 1:
+    """Choose how far the output has been written, counted from 0; the whole of it unless a reader asks for less."""
+    last = len(tokens) - 1
+    if last == 0:
         return 0
-    # Kept in range: a link or a longer sentence may have left a later step behind.
-    if int(st.session_state.get(key, 0)) >= len(tokens):
-        st.session_state[key] = len(tokens) - 1
-    return int(st.slider(label, 0, len(tokens) - 1, key=key, bind="query-params"))
+    # A step of a longer sentence may have been left behind.
+    if int(st.session_state.get(key, 0)) > last:
+        del st.session_state[key]
+    return int(st.slider(label, 0, last, last, key=key, bind="query-params"))
 
 
 def translation(trace: Trace) -> None:
     """Show what a model wrote, how likely it found it, and how long it took."""
     card = runs.card(trace.model)
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall", height="stretch"):
         st.caption(f"{trace.model} · {card['parameters'] / 1e6:.1f} M parameters")
         st.text(trace.output or "(nothing)")
         took = trace.milliseconds["encode"] + trace.milliseconds["decode"]
@@ -106,3 +114,18 @@ def _probability(log_probability: float) -> str:
 
     probability = math.exp(log_probability)
     return f"{probability:.1%}" if probability >= 0.001 else f"{probability:.0e}"
+
+
+def written_so_far(trace: Trace, step: int) -> None:
+    """Show the output up to a step, as text."""
+    start, end = trace.target_spans[step]
+    with st.container(border=True, gap="xsmall"):
+        st.caption(f"Written after step {step}")
+        st.text(trace.output[:end] or "(nothing)")
+        if start == end:
+            st.caption("This step wrote </s>, the end of the sentence.")
+
+
+def theme() -> ThemeName:
+    """Give the theme that the reader sees, for figures that cannot follow it by themselves."""
+    return "dark" if st.context.theme.type == "dark" else "light"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from viz.curves import Curve, curves
 from viz.matrix import Matrix, Scale
 
 if TYPE_CHECKING:
     import numpy as np
+    import plotly.graph_objects as go
     from numpy.typing import NDArray
 
-    from pretrained.trace import AttentionMap, StateMap
+    from pretrained.trace import AttentionMap, StateMap, Trace
+    from viz.palette import ThemeName
 
 # Axes with the same id share one cursor on a page. What a decoder reads is its output one step late: not the same axis.
 SOURCE, TARGET, CONSUMED = "source", "target", "consumed"
@@ -33,6 +37,16 @@ READINGS = {
     "decoder-self": "Each row is a French token being written; it gathers only from what has been written before it.",
     "cross": "Each row is a French token being written; its colours show which English tokens this head looked at.",
 }
+
+GATES = (
+    (
+        "r",
+        "r · the reset gate",
+        "How much of the old state the candidate is made with: near 0 nothing, near 1 all.",
+    ),
+    ("z", "z · the update gate", "The share of the old state that stays: near 1 the unit keeps what it held."),
+    ("n", "n · the candidate", "What the unit would hold if nothing of its old state stayed, between −1 and 1."),
+)
 
 
 def attention(attended: AttentionMap, head: int, *, model: str, title: str | None = None) -> Matrix:
@@ -92,6 +106,16 @@ def scores(attended: AttentionMap, head: int, *, model: str, masked: bool) -> Ma
     )
 
 
+def masking(attended: AttentionMap, head: int, *, model: str) -> list[Matrix]:
+    """Describe how one head's scores become weights: as they are, masked on the same colours, after the softmax."""
+    before = scores(attended, head, model=model, masked=False)
+    return [
+        before,
+        replace(scores(attended, head, model=model, masked=True), limit=before.bound),
+        attention(attended, head, model=model, title="3 · softmax turns each row into weights"),
+    ]
+
+
 def states(state: StateMap, *, model: str, title: str, reading: str, units: int | None = None) -> Matrix:
     """Describe states over time, one row a token; all units, or the first few."""
     values = state.values if units is None else state.values[:, :units]
@@ -108,17 +132,55 @@ def states(state: StateMap, *, model: str, title: str, reading: str, units: int 
         query_axis=AXIS_NAMES[axis],
         key_axis="unit",
         query_id=axis,
-        key_id="unit",
+        # A unit of the encoder has nothing to do with the decoder's of the same number.
+        key_id=f"{state.kind.removesuffix('-hidden').partition('-gate')[0]}-unit",
     )
 
 
-def positional_encoding(values: NDArray[np.float32], tokens: tuple[str, ...], *, model: str) -> Matrix:
-    """Describe the sinusoids that are added to the tokens' embeddings, ``[position, unit]``."""
+def context(state: StateMap, *, model: str) -> Matrix:
+    """Describe the one vector that an encoder-decoder passes on: a single row."""
     return Matrix(
-        values,
+        state.values,
+        state.tokens,
+        tuple(str(unit) for unit in range(state.values.shape[1])),
+        title="The context vector",
+        reading="One row, made when </s> has been read: all that the decoder will ever know of the sentence.",
+        scale=Scale.DIVERGING,
+        limit=1.0,
+        source=model,
+        query_axis=AXIS_NAMES[SOURCE],
+        key_axis="number of the vector",
+        query_id="context",
+        key_id="context-unit",
+    )
+
+
+def gates(trace: Trace, side: str) -> list[Matrix]:
+    """Describe the gates r and z and the candidate n of a recurrent encoder or decoder.
+
+    Raises:
+        ValueError: a side without gates in this trace.
+    """
+    found = []
+    for letter, title, reading in GATES:
+        states_of_letter = trace.states_of(f"{side}-gate-{letter}")
+        if not states_of_letter:
+            raise ValueError(f"{trace.model}: expected states of kind {side}-gate-{letter}, got none")
+        found.append(states(states_of_letter[0], model=trace.model, title=title, reading=reading))
+    return found
+
+
+def positional_encoding(
+    values: NDArray[np.float32], tokens: tuple[str, ...], *, model: str, units: int | None = None
+) -> Matrix:
+    """Describe the sinusoids that are added to the tokens' embeddings, ``[position, unit]``; all units, or the first few."""
+    shown = values if units is None else values[:, :units]
+    part = "" if units is None else f", units 0 to {units - 1} of {values.shape[1]}"
+    return Matrix(
+        shown,
         tokens,
-        tuple(str(unit) for unit in range(values.shape[1])),
-        title="Positional encoding",
+        tuple(str(unit) for unit in range(shown.shape[1])),
+        title=f"Positional encoding{part}",
         reading="Each row is a position: fast waves on the left tell neighbours apart, slow ones on the right far places.",
         scale=Scale.DIVERGING,
         limit=1.0,
@@ -127,4 +189,57 @@ def positional_encoding(values: NDArray[np.float32], tokens: tuple[str, ...], *,
         key_axis="unit",
         query_id=SOURCE,
         key_id="unit",
+    )
+
+
+def position_products(products: NDArray[np.float32], tokens: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe the dot products of every position with every other, ``[position, position]``."""
+    return Matrix(
+        products,
+        tokens,
+        tokens,
+        title="Dot products of positions",
+        reading="Each cell multiplies two positions' vectors unit by unit and adds up: large on the diagonal, "
+        "smaller away from it, and the same all along every line parallel to it.",
+        scale=Scale.DIVERGING,
+        source=model,
+        query_axis=AXIS_NAMES[SOURCE],
+        key_axis=AXIS_NAMES[SOURCE],
+        query_id=SOURCE,
+        key_id=SOURCE,
+    )
+
+
+def waves(pos: int, unit: int, n_positions: int, d_model: int, *, theme: ThemeName) -> go.Figure:
+    """Draw a few units of the encoding against position, the given one first; this sentence's positions are dots."""
+    import numpy as np
+
+    from pretrained.analysis.positions import wave, worked
+
+    places, between = np.arange(n_positions, dtype=np.float64), np.linspace(0, n_positions - 1, 400)
+    others = [other for other in (0, d_model // 8, d_model // 4, d_model // 2) if other != unit]
+    drawn = []
+    for place, one in enumerate((unit, *others[:3])):
+        name = f"unit {one}, repeats after {worked(0, one, d_model).turn:,.1f} positions"
+        drawn.append(Curve(name, between, wave(one, d_model, between), colour=place))
+        drawn.append(Curve(name, places, wave(one, d_model, places), colour=place, dots=True, legend=False))
+    return curves(drawn, x_axis="position", y_axis="value", marked=pos, y_range=(-1.1, 1.1), height=380, theme=theme)
+
+
+def products_by_distance(products: NDArray[np.float32], d_model: int, *, theme: ThemeName) -> go.Figure:
+    """Draw the dot product of two positions against their distance: every pair of this sentence, and the formula."""
+    import numpy as np
+
+    from pretrained.analysis.positions import dot_product_at, pairs_by_distance
+
+    between = np.linspace(0, len(products) - 1, 400)
+    return curves(
+        [
+            Curve("formula", between, dot_product_at(between, d_model)),
+            Curve("each pair of this sentence", *pairs_by_distance(products), dots=True, colour=0),
+        ],
+        x_axis="distance, in tokens",
+        y_axis="dot product",
+        height=420,
+        theme=theme,
     )

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def list_models(options: argparse.Namespace) -> None:
     """Print every model with its facts."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for known in ENTRIES:
         card = known.card() if (known.folder / "card.json").is_file() else {}
         rows.append(
@@ -54,7 +54,8 @@ def list_models(options: argparse.Namespace) -> None:
         return
     for row in rows:
         size = f"{row['parameters']:,} parameters" if row["parameters"] else "not trained yet"
-        print(f"{row['name']:16} {row['task']:20} {row['year']}  {size:22} {', '.join(row['attention']) or 'no attention'}")
+        attention = ", ".join(row["attention"]) or "no attention"
+        print(f"{row['name']:16} {row['task']:20} {row['year']}  {size:22} {attention}")
 
 
 def run_model(options: argparse.Namespace) -> None:
@@ -66,13 +67,15 @@ def run_model(options: argparse.Namespace) -> None:
     if options.npz:
         import numpy as np
 
-        np.savez(options.npz, **trace.arrays())  # type: ignore[arg-type]
+        # Given a name, numpy would append .npz to it.
+        with options.npz.open("wb") as file:
+            np.savez(file, **trace.arrays())  # type: ignore[arg-type]
+    if trace.unknown:
+        print(f"read as unknown: {' '.join(map(repr, trace.unknown))}", file=sys.stderr)
     if options.json:
         _print_json(_describe(trace))
-        return
-    if trace.unknown:
-        print(f"read as unknown: {' '.join(trace.unknown)}", file=sys.stderr)
-    print(trace.output)
+    else:
+        print(trace.output)
 
 
 def score_model(options: argparse.Namespace) -> None:
@@ -88,7 +91,8 @@ def score_model(options: argparse.Namespace) -> None:
         return
     print(f"{known.name} on {options.file}: {result['count']} pairs in {result['seconds']} s")
     for name, part in {"all": result["metrics"], **result["by_tag"], **result["by_length"]}.items():
-        print(f"  {name:12} chrF {part['chrf']:5.1f}  BLEU {part['bleu']:5.1f}  {part.get('count', result['count']):6} pairs")
+        count = part.get("count", result["count"])
+        print(f"  {name:12} chrF {part['chrf']:5.1f}  BLEU {part['bleu']:5.1f}  {count:6} pairs")
 
 
 def train_model(options: argparse.Namespace) -> None:
@@ -126,8 +130,6 @@ def _describe(trace: Trace) -> dict[str, Any]:
         "source_tokens": trace.source_tokens,
         "target_tokens": trace.target_tokens,
         "output": trace.output,
-        "log_probability": trace.log_probability,
-        "unknown": trace.unknown,
         "attention": [
             {
                 "kind": attended.kind,
@@ -155,7 +157,9 @@ def _print_json(content: object) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pretrained", description="Run, score and train the shipped models.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pretrained", description="Run, score and train the shipped models."
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
 
     listing = commands.add_parser("list", help="list the models")
@@ -164,7 +168,9 @@ def _parser() -> argparse.ArgumentParser:
     running = commands.add_parser("run", help="run a model on a text")
     running.add_argument("model")
     running.add_argument("text")
-    running.add_argument("--npz", type=Path, metavar="FILE", help="write all arrays, named kind.layer, [head, query, key]")
+    running.add_argument(
+        "--npz", type=Path, metavar="FILE", help="write all arrays, named kind.layer, [head, query, key]"
+    )
     running.set_defaults(command=run_model)
 
     scoring = commands.add_parser("score", help="score a model on a file of pairs")

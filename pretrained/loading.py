@@ -32,7 +32,9 @@ def load_model(entry: Entry) -> Translator:
     """Load a shipped model; raises ``FileNotFoundError`` if it is not there."""
     started = time.perf_counter()
     if not (entry.folder / "model.safetensors").is_file():
-        raise FileNotFoundError(f"{entry.name} has no weights in {entry.folder}; python -m pretrained train {entry.name}")
+        raise FileNotFoundError(
+            f"{entry.name} has no weights in {entry.folder}; python -m pretrained train {entry.name}"
+        )
     config = json.loads((entry.folder / "config.json").read_text(encoding="utf-8"))
     tokenizer = tokenization.load(config.pop("tokenizer"))
     with torch.device("meta"):

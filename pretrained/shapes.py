@@ -1,6 +1,7 @@
 """Shape annotations: jaxtyping's where it is installed (tests, development), plain tensors elsewhere.
 
-Training machines hold torch, tokenizers, safetensors and numpy only, so jaxtyping may not be imported without a fallback.
+Training machines hold torch, tokenizers, safetensors and numpy only, so jaxtyping may not be imported without a
+fallback.
 """
 
 from typing import TYPE_CHECKING, Any

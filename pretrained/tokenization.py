@@ -22,12 +22,14 @@ SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 WORD_MARK = "\u2581"
 FOLDER = Path(__file__).parent / "weights" / "tokenizers"
 
-# Typography that the training text does not have, and what it has instead; one character for one keeps offsets simple.
+# Typography that the training text does not have, and what it has instead; each of an ellipsis's stops has its span.
 FOLDED = {
     "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2026": "...", "\u2013": "-", "\u2014": "-",
 }  # fmt: skip
 # A word with its elision ("l'"), one digit, or one sign, each with the mark before it.
-PIECE_BORDERS = rf"{WORD_MARK}?[\p{{L}}\p{{M}}]+'?|{WORD_MARK}?\p{{N}}|{WORD_MARK}?[^\p{{L}}\p{{M}}\p{{N}}{WORD_MARK}]|{WORD_MARK}"
+PIECE_BORDERS = (
+    rf"{WORD_MARK}?[\p{{L}}\p{{M}}]+'?|{WORD_MARK}?\p{{N}}|{WORD_MARK}?[^\p{{L}}\p{{M}}\p{{N}}{WORD_MARK}]|{WORD_MARK}"
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Pieces:
     Attributes:
         ids: one number a piece; the last is ``</s>`` where asked for.
         spans: ``(start, end)`` of every piece in the text, in characters, leading space left out; ``</s>`` is empty.
-        labels: what a reader sees: ``text[start:end]``, or ``</s>``.
+        labels: what a reader sees: ``text[start:end]``, a space where that is empty, or ``</s>``.
     """
 
     ids: tuple[int, ...]
@@ -66,16 +68,16 @@ class Tokenizer:
     def encode(self, text: str) -> Pieces:
         """Cut a text into pieces and append ``</s>``."""
         encoding = self._tokenizer.encode(text)
+        borders = [*(start for start, _ in encoding.offsets), len(text)]
         spans, labels = [], []
-        for piece, span in zip(encoding.tokens, encoding.offsets, strict=True):
-            start, end = _without_leading_space(text, *span)
+        for piece, span, following in zip(encoding.tokens, encoding.offsets, borders[1:], strict=True):
+            start, end = _as_seen(text, *span, following)
             # The mark before the first character stands for no space of the text, where it is a piece of its own.
             if piece == WORD_MARK and not text[start:end].isspace():
                 end = start
             spans.append((start, end))
             labels.append(text[start:end] or " ")
-        nothing = (len(text), len(text))
-        return Pieces((*encoding.ids, END), (*spans, nothing), (*labels, SPECIAL[END]))
+        return Pieces((*encoding.ids, END), (*spans, (len(text), len(text))), (*labels, SPECIAL[END]))
 
     def encode_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Encode many texts, numbers only, each with ``</s>`` at its end."""
@@ -84,13 +86,13 @@ class Tokenizer:
     def decode(self, ids: Sequence[int]) -> Pieces:
         """Name generated pieces by their place in the text that they spell.
 
-        ``</s>`` keeps its name; spans point into ``self.text(ids)``.
+        Special pieces keep their names; spans point into ``self.text(ids)``.
         """
         spans, labels, length = [], [], 0
         for index in ids:
-            if index == END:
+            if index in (PAD, START, END):
                 spans.append((length, length))
-                labels.append(SPECIAL[END])
+                labels.append(SPECIAL[index])
                 continue
             piece = self._pieces[index]
             shown = piece.replace(WORD_MARK, " ")
@@ -99,18 +101,21 @@ class Tokenizer:
             start = length + len(shown) - len(shown.lstrip(" ")) if shown.strip(" ") else length
             length += len(shown)
             spans.append((start, length))
-            labels.append(shown.strip(" ") or shown)
+            labels.append(shown.strip(" ") or " ")
         return Pieces(tuple(ids), tuple(spans), tuple(labels))
 
     def text(self, ids: Sequence[int]) -> str:
         """Spell generated pieces as text, special ones left out."""
-        pieces = "".join(self._pieces[index] for index in ids if index >= len(SPECIAL) or index == UNKNOWN)
+        pieces = "".join(self._pieces[index] for index in ids if index not in (PAD, START, END))
         return pieces.replace(WORD_MARK, " ").lstrip(" ")
 
 
-def _without_leading_space(text: str, start: int, end: int) -> tuple[int, int]:
+def _as_seen(text: str, start: int, end: int, following: int) -> tuple[int, int]:
+    """Leave out the space before a piece, and take in the accents that normalisation merged into its last letter."""
     while start < end - 1 and text[start].isspace():
         start += 1
+    while end < following and not text[end].isspace():
+        end += 1
     return start, end
 
 
@@ -128,9 +133,7 @@ def train(texts: Iterator[str], *, size: int, path: Path) -> None:
     tokenizer = blank()
     from tokenizers import trainers
 
-    trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=list(SPECIAL), limit_alphabet=160, show_progress=True
-    )
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(SPECIAL), limit_alphabet=160, show_progress=True)
     tokenizer.train_from_iterator(texts, trainer)
     path.parent.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(path))

@@ -71,13 +71,15 @@ class StateMap:
     """One layer's states or gates over time.
 
     Attributes:
-        kind: ``encoder-hidden``, ``encoder-reverse-hidden``, ``decoder-hidden``, ``...-cell``, ``...-gate-r`` and so on.
+        kind: ``encoder-hidden``, ``encoder-reverse-hidden``, ``context``, ``decoder-hidden``, ``...-cell``,
+            ``...-gate-r`` and so on.
         layer: counted from 0.
         values: ``[token, unit]``.
-        tokens: labels of the rows: in an encoder the piece read, in a decoder the piece predicted.
+        tokens: labels of the rows: in an encoder the piece read, in a decoder the piece predicted; a ``context`` vector
+            has one row, the last piece read.
 
     Raises:
-        ValueError: a number of tokens that is not the number of rows.
+        ValueError: values that are no matrix, or a number of tokens that is not the number of rows.
     """
 
     kind: str
@@ -86,8 +88,9 @@ class StateMap:
     tokens: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Check the number of tokens."""
-        _expect(f"{self.kind} of layer {self.layer}, values", self.values.shape[:1], (len(self.tokens),))
+        """Check shape and number of tokens."""
+        expected = (len(self.tokens), *self.values.shape[-1:])
+        _expect(f"{self.kind} of layer {self.layer}, values", self.values.shape, expected)
         _freeze(self.values)
 
 

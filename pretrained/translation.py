@@ -1,15 +1,17 @@
 """A translation model: text in, trace out.
 
-The same few lines run every encoder-decoder; what differs is in ``architectures/``. Nothing of a run stays on the model,
-so one model serves many readers at once.
+The same few lines run every encoder-decoder; what differs is in ``architectures/``. Nothing of a run stays on the
+model, so one model serves many readers at once.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +21,6 @@ from pretrained.trace import AttentionMap, Candidate, StateMap, Trace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from pretrained.architectures.record import Attended, EncoderDecoder
@@ -56,6 +57,8 @@ class Translator:
         """
         if not text.strip():
             raise TextError("expected a sentence, got an empty text")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise TextError("expected a sentence, got bytes that are no text: half of a surrogate pair")
         pieces = self.tokenizer.encode(text)
         if len(pieces.ids) == 1:
             raise TextError("expected a sentence, got a text without a visible character")
@@ -98,12 +101,12 @@ class Translator:
                 states.kind,
                 states.layer,
                 _array(states.values[0]),
-                pieces.labels if states.kind.startswith("encoder") else target.labels,
+                _state_tokens(states.kind, pieces.labels, target.labels),
             )
             for states in record.states
         )
         clock.append(time.perf_counter())
-        encode, decode, trace = (1000 * (end - start) for start, end in zip(clock, clock[1:], strict=False))
+        encode, decode, trace = (1000 * (end - start) for start, end in itertools.pairwise(clock))
         return Trace(
             model=self.entry.name,
             text=text,
@@ -140,7 +143,8 @@ class Translator:
     def translate(self, texts: Sequence[str]) -> list[str]:
         """Translate many texts greedily, in batches of near-equal length; any length is read."""
         sources = self.tokenizer.encode_ids(texts)
-        order = sorted(range(len(texts)), key=lambda i: len(sources[i]))
+        # Longest first: the first of a group tells how wide all of it will be.
+        order = sorted(range(len(texts)), key=lambda i: -len(sources[i]))
         outputs = [""] * len(texts)
         while order:
             size = max(1, BATCH_PIECES // len(sources[order[0]]))
@@ -203,7 +207,7 @@ def _name(character: str) -> str:
 def _attention_map(
     attended: Attended, source: tuple[str, ...], target: tuple[str, ...], consumed: tuple[str, ...]
 ) -> AttentionMap:
-    """Label one layer's attention: a decoder's row is the piece predicted there, its self-attention's keys were read."""
+    """Label one layer's attention: a decoder's rows are the pieces it predicted, its own keys those it read."""
     encoder = attended.kind == "encoder-self"
     return AttentionMap(
         kind=attended.kind,
@@ -213,8 +217,15 @@ def _attention_map(
         key_tokens=consumed if attended.kind == "decoder-self" else source,
         consumed_tokens=None if encoder else consumed,
         scores=None if attended.scores is None else _array(attended.scores[0]),
-        may_attend=None if attended.may_attend is None else attended.may_attend[0].numpy(),
+        may_attend=None if attended.may_attend is None else attended.may_attend[0].numpy().copy(),
     )
+
+
+def _state_tokens(kind: str, source: tuple[str, ...], target: tuple[str, ...]) -> tuple[str, ...]:
+    """Label the rows of states; the one context vector is made when the last source piece has been read."""
+    if kind == "context":
+        return source[-1:]
+    return source if kind.startswith("encoder") else target
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

@@ -1,9 +1,9 @@
 """Encoder-decoder with additive attention.
 
 Bahdanau, Cho and Bengio 2015, "Neural machine translation by jointly learning to align and translate", sections 3.1
-and 3.2 and appendix A.1.2 and A.2. Differences from the paper: torch's GRU applies the reset gate after the recurrent product and
-keeps ``z`` of the old state; the output layer reads ``s_i``, as in equation 4, where the appendix writes ``s_{i-1}``; pieces instead of words; one
-embedding for both languages and for the output.
+and 3.2 and appendix A.1.2 and A.2. Differences from the paper: torch's GRU applies the reset gate after the recurrent
+product and keeps ``z`` of the old state; the output layer reads ``s_i``, as in equation 4, where the appendix writes
+``s_{i-1}``; pieces instead of words; one embedding for both languages and for the output.
 
     h_j    = [forward GRU; reverse GRU](E x)_j               annotations: every token in its sentence
     e_ij   = v . tanh(W_a s_{i-1} + U_a h_j)                 how well token j fits what is to be written next
@@ -124,7 +124,7 @@ class GRUBahdanau(nn.Module):
         target: Int[Tensor, "batch target"],
         source_mask: Bool[Tensor, "batch source"] | None = None,
     ) -> Output:
-        """Score every position of a known target; recurrence and attention go step by step, the output layer at once."""
+        """Score every position of a known target; only recurrence and attention have to go step by step."""
         encoding = self.encode(source, source_mask)
         embedded = self.dropout(self.embedding(target))
         state = self.start(encoding).hidden

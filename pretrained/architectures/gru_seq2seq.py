@@ -2,8 +2,8 @@
 
 Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for statistical machine translation",
 section 2 and appendix A; Sutskever, Vinyals and Le 2014 for its use on whole sentences. Differences from the paper:
-torch's GRU applies the reset gate after the recurrent product and keeps ``z`` of the old state (Cho's ``1 - z``); pieces instead
-of words; one embedding for both languages and for the output.
+torch's GRU applies the reset gate after the recurrent product; pieces instead of words; one embedding for both
+languages and for the output.
 
     h_t = GRU(E x_t, h_{t-1})                    the encoder reads
     c   = tanh(V h_S)                            all that the decoder will ever see of the source
@@ -121,6 +121,7 @@ class GRUSeq2Seq(nn.Module):
             states=(
                 States("encoder-hidden", 0, encoding.hidden),
                 *gru_gates(self.encoder, self.embedding(encoding.source), read, "encoder"),
+                States("context", 0, encoding.context[:, None]),
                 States("decoder-hidden", 0, written[:, 1:]),
                 *gru_gates(self.decoder, torch.cat([embedded, context], -1), written, "decoder"),
             ),

@@ -1,9 +1,9 @@
 """The Transformer: an encoder and a decoder made of attention alone.
 
-Vaswani et al. 2017, "Attention is all you need", section 3. Differences from the paper: sizes; each sub-layer normalises
-what it reads and one norm stands at each end (pre-norm, as in the authors' own later code: Xiong et al. 2020), since with
-norms behind the sum, as printed, a model of this size learns more slowly. Dropout acts on sub-layer outputs and embeddings
-only, as section 5.4 says, so the weights shown are the weights used.
+Vaswani et al. 2017, "Attention is all you need", section 3. Differences from the paper: sizes; each sub-layer
+normalises what it reads and one norm stands at each end (pre-norm, as in the authors' own later code: Xiong et al.
+2020), since with norms behind the sum, as printed, a model of this size learns more slowly. Dropout acts on sub-layer
+outputs and embeddings only, as section 5.4 says, so the weights shown are the weights used.
 
     Attention(Q, K, V) = softmax(Q K^T / sqrt(d_head)) V                                 equation 1
     MultiHead(Q, K, V) = Concat(head_1 ... head_h) W_O                                   section 3.2.2
@@ -15,7 +15,7 @@ only, as section 5.4 says, so the weights shown are the weights used.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from pretrained.architectures.record import Attended, Output, Record, States, St
 from pretrained.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Transformer(nn.Module):
             layers.append(States("encoder-hidden", layer, x))
             attention.append(Attended("encoder-self", layer, weights, scores, may_attend))
         x = self.encoder_norm(x)
-        cross = tuple(block.cross_attention.keys_values(x) for block in self.decoder)
+        cross = tuple(block.cross_attention.keys_values(x) for block in self._decoder_layers)
         return Encoding(source_mask, x, tuple(layers), tuple(attention), cross)
 
     def start(self, encoding: Encoding) -> State:
@@ -120,7 +120,7 @@ class Transformer(nn.Module):
         y = self._embed(token[:, None], first=state.length)
         visible = encoding.source_mask[:, None]
         past, cross_weights = [], []
-        for block, before, source in zip(self.decoder, state.past, encoding.cross, strict=True):
+        for block, before, source in zip(self._decoder_layers, state.past, encoding.cross, strict=True):
             now = block.keys_values(y)
             seen = KeysValues(torch.cat([before.keys, now.keys], 2), torch.cat([before.values, now.values], 2))
             y, attended = block(y, seen, None, source, visible)
@@ -158,6 +158,10 @@ class Transformer(nn.Module):
         """Give the sinusoids of ``length`` positions from ``first`` on (section 3.5)."""
         return sinusoids(length, self.config.d_model, first=first).to(self.embedding.weight.device)
 
+    @property
+    def _decoder_layers(self) -> Iterable[DecoderLayer]:
+        return cast("Iterable[DecoderLayer]", self.decoder)
+
     def _decode(
         self, encoding: Encoding, target: Int[Tensor, "batch target"]
     ) -> tuple[Float[Tensor, "batch target d_model"], tuple[Attended, ...], tuple[States, ...]]:
@@ -167,7 +171,7 @@ class Transformer(nn.Module):
         may_cross = encoding.source_mask[:, None].expand(-1, length, -1)
         y = self._embed(target)
         own, cross, layers = [], [], []
-        for layer, (block, source) in enumerate(zip(self.decoder, encoding.cross, strict=True)):
+        for layer, (block, source) in enumerate(zip(self._decoder_layers, encoding.cross, strict=True)):
             y, seen = block(y, block.keys_values(y), may_self, source, may_cross)
             own.append(Attended("decoder-self", layer, seen.self_weights, seen.self_scores, may_self))
             cross.append(Attended("cross", layer, seen.cross_weights, seen.cross_scores, may_cross))
@@ -199,7 +203,7 @@ def attention(
     Float[Tensor, "batch head query key"],
     Float[Tensor, "batch head query key"],
 ]:
-    """Scaled dot-product attention (equation 1): the mixed values, the weights, and the scores before mask and softmax."""
+    """Scaled dot-product attention (equation 1): mixed values, weights, and scores before mask and softmax."""
     scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
     visible = scores if may_attend is None else scores.masked_fill(~may_attend[:, None], -torch.inf)
     weights = torch.softmax(visible.float(), -1)
@@ -310,7 +314,7 @@ class DecoderLayer(nn.Module):
         source: KeysValues,
         may_cross: Bool[Tensor, "batch query_or_1 source"],
     ) -> tuple[Float[Tensor, "batch query d_model"], DecoderAttended]:
-        """Return the layer's output and both attentions; ``seen`` are the keys and values of the tokens written so far."""
+        """Return the layer's output and both attentions; ``seen`` are keys and values of the tokens written so far."""
         own, self_weights, self_scores = self.self_attention(self.norms[0](y), seen, may_self)
         y = y + self.dropout(own)
         read, cross_weights, cross_scores = self.cross_attention(self.norms[1](y), source, may_cross)

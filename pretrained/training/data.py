@@ -1,7 +1,7 @@
 """Readers of the training text, and batches of it.
 
-Every file is described in ``DATA.md`` beside this one. A batch holds pairs of near-equal length, so that little of it is
-padding; the order of an epoch is a function of ``(seed, epoch)`` alone, which is what makes a run resumable.
+Every file is described in ``DATA.md`` beside this one. A batch holds pairs of near-equal length, so that little of it
+is padding; the order of an epoch is a function of ``(seed, epoch)`` alone, which is what makes a run resumable.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import random
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,11 +63,21 @@ def folder(given: str | Path | None = None) -> Path:
 
 
 def open_text(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, gzip or plain, without their line ends."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
-        for line in lines:
-            yield line.rstrip("\n")
+    """Yield the lines of a text file, gzip or plain, without their line ends.
+
+    Raises:
+        ValueError: broken gzip data or bytes that are not UTF-8, naming file and line.
+    """
+    number = 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+            for line in lines:
+                number += 1
+                yield line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}, line {number}: expected UTF-8, got {error}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}, after line {number}: expected gzip data, got {error}") from None
 
 
 def read_pairs(path: Path, *, tags: Mapping[str, int] | None = None) -> list[Pair]:
@@ -77,12 +88,12 @@ def read_pairs(path: Path, *, tags: Mapping[str, int] | None = None) -> list[Pai
         tags: keep only these tags, each with pairs of at most so many words a side.
 
     Raises:
-        ValueError: a line without a tab, naming file and line.
+        ValueError: a line without two texts, naming file and line.
     """
     pairs = []
     for number, line in enumerate(open_text(path), start=1):
         fields = line.split("\t")
-        if len(fields) < 2:
+        if len(fields) < 2 or not fields[0].strip() or not fields[1].strip():
             raise ValueError(f"{path}, line {number}: expected source<TAB>target[<TAB>tag], got {line[:60]!r}")
         pair = Pair(*fields[:3])
         longest = tags.get(pair.tag, 0) if tags is not None else None
@@ -101,10 +112,16 @@ def read_references(path: Path) -> list[tuple[Pair, tuple[str, ...]]]:
     for number, line in enumerate(open_text(path), start=1):
         try:
             row = json.loads(line)
-            references = tuple(str(reference) for reference in row["refs"])
-            rows.append((Pair(str(row["en"]), references[0]), references))
+            source, references = row["en"], row["refs"]
+            # Numbers, nulls and half surrogate pairs fail here.
+            "".join([source, *references]).encode()
+            if not isinstance(references, list) or not source.strip():
+                raise ValueError("no source or no list of references")
+            rows.append((Pair(source, references[0]), tuple(references)))
         except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise ValueError(f'{path}, line {number}: expected {{"en": text, "refs": [text, ...]}}: {error!r}') from None
+            raise ValueError(
+                f'{path}, line {number}: expected {{"en": text, "refs": [text, ...]}}, got {line[:60]!r}: {error!r}'
+            ) from None
     return rows
 
 

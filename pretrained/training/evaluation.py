@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pretrained.training.data import Pair, read_pairs, read_references
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pretrained.translation import Translator
@@ -49,10 +49,10 @@ def score(model: Translator, path: Path) -> dict[str, Any]:
     tags = [pair.tag for pair, _ in rows]
     words = [len(pair.source.split()) for pair, _ in rows]
 
-    def part(belongs: Callable[[int], bool]) -> dict[str, float]:
-        chosen = [i for i in range(len(rows)) if belongs(i)]
+    def part(chosen: Sequence[int]) -> dict[str, float]:
         return {"count": len(chosen)} | metrics([outputs[i] for i in chosen], [references[i] for i in chosen])
 
+    by_tag = {tag: [i for i, own in enumerate(tags) if own == tag] for tag in sorted(set(tags) - {""})}
     by_length = {
         f"{low}-{high}" if high else f"{low}+": [i for i, n in enumerate(words) if low <= n <= (high or n)]
         for low, high in LENGTHS
@@ -62,8 +62,8 @@ def score(model: Translator, path: Path) -> dict[str, Any]:
         "count": len(rows),
         "seconds": round(seconds, 2),
         "metrics": metrics(outputs, references),
-        "by_tag": {tag: part(lambda i, tag=tag: tags[i] == tag) for tag in sorted(set(tags) - {""})},
-        "by_length": {name: part(set(chosen).__contains__) for name, chosen in by_length.items() if chosen},
+        "by_tag": {tag: part(chosen) for tag, chosen in by_tag.items()},
+        "by_length": {name: part(chosen) for name, chosen in by_length.items() if chosen},
     }
 
 
@@ -72,7 +72,7 @@ def metrics(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict
     import sacrebleu
 
     most = max(len(several) for several in references)
-    # sacrebleu wants as many references for every line; an empty one stands for none.
+    # sacrebleu wants as many references for every line; None stands for a missing one.
     streams = [[several[i] if i < len(several) else None for several in references] for i in range(most)]
     return {
         "bleu": round(sacrebleu.corpus_bleu(outputs, streams).score, 2),  # type: ignore[arg-type]

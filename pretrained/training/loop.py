@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -43,7 +42,8 @@ class Progress:
         steps: optimizer steps made.
         target_tokens: pieces predicted, padding left out.
         seconds: time spent training, over all sessions.
-        curve: one ``{target_tokens, minutes, train_loss, valid_loss}`` a validation; losses in nats a piece, without smoothing.
+        curve: one ``{target_tokens, minutes, train_loss, valid_loss}`` a validation, in nats a piece; only the training
+            loss is smoothed.
         best: the lowest validation loss so far.
     """
 
@@ -74,10 +74,11 @@ class Run:
                 "optimizer": self.optimizer.state_dict(),
                 "progress": asdict(self.progress),
                 "best_weights": self.best_weights,
+                "random": torch.get_rng_state(),
             },
             part := path.with_suffix(".part"),
         )
-        os.replace(part, path)
+        part.replace(path)
 
     def load(self, path: Path, device: torch.device) -> None:
         """Go on from a checkpoint."""
@@ -86,6 +87,8 @@ class Run:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.progress = Progress(**saved["progress"])
         self.best_weights = saved["best_weights"]
+        if "random" in saved:
+            torch.set_rng_state(saved["random"].cpu())
 
 
 def rate_at(target_tokens: int, recipe: Recipe) -> float:
@@ -103,7 +106,7 @@ def batch_loss(network: nn.Module, batch: data.Batch, *, label_smoothing: float 
     source = batch.source.to(device)
     with torch.autocast(device.type, dtype=torch.bfloat16):
         output = network(source, batch.target_in.to(device), source != PAD)
-    loss: torch.Tensor = CrossEntropy.apply(
+    loss: torch.Tensor = CrossEntropy.apply(  # type: ignore[no-untyped-call]
         output.logits.flatten(0, 1), batch.target_out.to(device).flatten(), label_smoothing
     )
     return loss
@@ -115,7 +118,7 @@ class CrossEntropy(torch.autograd.Function):
     On a CPU the usual way spends a third of a training step on moving logits of 8,000 pieces through memory.
     """
 
-    ROWS = {"cpu": 64, "cuda": 8192}
+    ROWS: ClassVar = {"cpu": 64, "cuda": 8192}
 
     @staticmethod
     def forward(ctx: Any, logits: torch.Tensor, target: torch.Tensor, smoothing: float) -> torch.Tensor:
@@ -138,7 +141,7 @@ class CrossEntropy(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, _: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         """Hand on the gradient that ``forward`` made; a loss is differentiated by 1."""
         (gradient,) = ctx.saved_tensors
         return gradient, None, None
@@ -189,12 +192,11 @@ def train(
     if checkpoint.is_file():
         run.load(checkpoint, device)
     pairs = recipe.training_pairs(folder)
-    validation = list(
-        data.shuffled_batches(recipe.validation_pairs(folder), tokenizer, _fixed(), recipe.batch_tokens)
-    )
+    validation = list(data.shuffled_batches(recipe.validation_pairs(folder), tokenizer, _fixed(), recipe.batch_tokens))
     progress, started = run.progress, time.monotonic()
     spent, saved = progress.seconds, started
-    next_validation = (len(progress.curve) + 1) * recipe.target_tokens / VALIDATIONS
+    between = recipe.target_tokens / VALIDATIONS
+    next_validation = between * (progress.target_tokens // between + 1)
     losses: list[float] = []
     for batch in _remaining_batches(pairs, recipe, tokenizer, progress):
         if progress.target_tokens >= recipe.target_tokens:
@@ -218,7 +220,7 @@ def train(
         stopped = minutes is not None and now - started >= minutes * 60
         if progress.target_tokens >= next_validation or finished or stopped:
             _validate(run, validation, losses)
-            next_validation += recipe.target_tokens / VALIDATIONS
+            next_validation = between * (progress.target_tokens // between + 1)
             losses = []
         if finished or stopped or now - saved >= CHECKPOINT_SECONDS:
             run.save(checkpoint)

@@ -64,7 +64,7 @@ TRANSLATION = Recipe(
     target_tokens=7_000_000,
 )
 
-RECIPES = {name: TRANSLATION for name in ("gru-seq2seq", "gru-bahdanau", "transformer")}
+RECIPES = dict.fromkeys(("gru-seq2seq", "gru-bahdanau", "transformer"), TRANSLATION)
 
 
 def train_tokenizer(name: str, folder: Path, *, size: int = 8000) -> None:

@@ -99,7 +99,7 @@ def scores(model: Translator, folder: Path) -> dict[str, Any]:
 
 def golden(model: Translator, *, most: int = 2) -> dict[str, Any]:
     """Record what the shipped weights give, on texts where no rounding can turn a decision."""
-    runs = []
+    runs: list[dict[str, Any]] = []
     for text in GOLDEN_TEXTS:
         trace = model.run(text)
         if margin(trace) >= MARGIN and len(runs) < most:

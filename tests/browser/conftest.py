@@ -41,7 +41,10 @@ FLAGS = (
     "--disable-sync",
 )
 # Console errors that say nothing about Lookback; each with its reason.
-HARMLESS: tuple[re.Pattern[str], ...] = ()
+HARMLESS: tuple[re.Pattern[str], ...] = (
+    # On a deep link Streamlit's own script first looks for the server below the page's path, then at the root.
+    re.compile(r"404 \(Not Found\) \S+/[\w-]+/_stcore/(health|host-config)$"),
+)
 
 logs = pytest.StashKey[list[Path]]()
 
@@ -110,7 +113,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         context.route(ELSEWHERE, refuse)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(f"page error: {error.stack or error}"))
-        page.on("console", lambda message: complain(message.type, message.text))
+        page.on("console", lambda message: complain(message.type, f"{message.text} {message.location.get('url', '')}"))
         page.on("websocket", lambda socket: complain_if_elsewhere(socket.url))
         return page
 

@@ -16,7 +16,7 @@ def soft(rows: int, columns: int, seed: int = 0, sharp: float = 3.0, causal: boo
     if causal:
         scores = np.where(np.tril(np.ones((rows, columns), bool)), scores, -np.inf)
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def words(count: int) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def cross(seed: int = 0, title: str = "Alignment") -> Matrix:
         TARGET,
         SOURCE,
         title=title,
-        reading="Each row is a French word being written; dark cells are the English words it looked at.",
+        reading="Each row is a French word being written; strong colours are the English words it looked at.",
         consumed_tokens=("<s>", *TARGET[:-1]),
         source="gru-bahdanau, layer 0",
         query_axis="French (predicted)",
@@ -81,7 +81,7 @@ def square(count: int, seed: int = 1) -> Matrix:
         tokens,
         tokens,
         title=f"{count} by {count}",
-        reading="Each row is a word; dark cells are the words it looks at.",
+        reading="Each row is a word; strong colours are the words it looks at.",
         source="bert-mini, layer 0, head 0",
     )
 

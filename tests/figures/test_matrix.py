@@ -22,8 +22,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def weights(rows: int = 4, columns: int = 6, seed: int = 0) -> np.ndarray:
-    drawn = np.random.default_rng(seed).random((rows, columns)).astype(np.float32)
-    return drawn / drawn.sum(axis=1, keepdims=True)
+    drawn: np.ndarray = np.random.default_rng(seed).random((rows, columns)).astype(np.float32)
+    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
 
 
 def figure(values: Any = None, **options: Any) -> Matrix:
@@ -169,7 +169,7 @@ def test_svg_follows_one_weight_and_the_mask() -> None:
 
 
 def test_svg_survives_control_characters() -> None:
-    matrix = Matrix(np.ones((1, 1)), ("\x00\x1b[0m",), ("\ud800",), title="\x07", reading="\x01")
+    matrix = Matrix(np.ones((1, 1), np.float32), ("\x00\x1b[0m",), ("\ud800",), title="\x07", reading="\x01")
     assert len(cells(matrix.svg())) == 1
     matrix.svg().encode()
 
@@ -187,7 +187,7 @@ def test_csv_reads_back_exactly() -> None:
 
 @pytest.mark.parametrize("token", ["=1+1", "+1", "-1", "@x", "\t=1", "＝1"])
 def test_csv_holds_no_formula(token: str) -> None:
-    matrix = Matrix(np.ones((1, 1)), (token,), (token,), title="t", reading="r")
+    matrix = Matrix(np.ones((1, 1), np.float32), (token,), (token,), title="t", reading="r")
     rows = list(csv.reader(io.StringIO(matrix.csv(), newline="")))
     assert rows[0][1] == rows[1][0] == f"'{token}"
 

@@ -20,7 +20,7 @@ BLINDNESS = {
 
 def linear(colour: str) -> np.ndarray:
     v = np.array(rgb(colour)) / 255
-    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4))
 
 
 def oklab(light: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def oklab(light: np.ndarray) -> np.ndarray:
     to_cone += [[0.0883024619, 0.2817188376, 0.6299787005]]
     to_lab = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099]]
     to_lab += [[0.0259040371, 0.7827717662, -0.8086757660]]
-    return np.array(to_lab) @ np.cbrt(np.clip(np.array(to_cone) @ light, 0, None))
+    return np.asarray(np.array(to_lab) @ np.cbrt(np.clip(np.array(to_cone) @ light, 0, None)))
 
 
 @pytest.mark.parametrize("name", THEMES)

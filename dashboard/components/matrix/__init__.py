@@ -169,7 +169,8 @@ def payload(
         values = one.weights if exact and one.weights.size <= EXACT_CELLS else _as_bytes(one, limit)
         about["cells"] = len(cells)
         cells.append(values)
-        if one.may_attend is not None:
+        # a mask that hides nothing needs neither bits nor a legend
+        if one.may_attend is not None and not one.may_attend.all():
             about["mask"] = len(cells)
             cells.append(np.packbits(one.may_attend, bitorder="little"))
         if pin is not None and pin.matrix == index and values.dtype == np.uint8:

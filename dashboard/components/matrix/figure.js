@@ -38,8 +38,7 @@ class Figure {
     this.save.textContent = "Save PNG";
     this.save.title = "Save this figure as an image";
     this.save.setAttribute("aria-label", `Save “${matrix.title}” as a PNG image`);
-    const [choose, move] = ["Arrow keys choose a figure, Enter pins it.", "Arrow keys move, Enter pins, Escape unpins."];
-    const keys = this.small ? choose : move;
+    const keys = `Arrow keys ${this.small ? "choose a figure, Enter pins it" : "move, Enter pins, Escape unpins"}.`;
     this.canvas.setAttribute("role", this.small ? "button" : "application");
     if (!this.small) this.canvas.setAttribute("aria-roledescription", "matrix");
     this.canvas.setAttribute("aria-label", `${matrix.title}. ${matrix.reading} ${keys}`);
@@ -115,15 +114,18 @@ class Figure {
     scratch.font = this.view.font(LABEL, 600);
     const widest = tokens => Math.min(longest, Math.max(...tokens.map(t => scratch.measureText(t).width)));
     const wide = widest(this.m.keys), left = 20 + Math.ceil(widest(this.m.queries)) + 8;
-    const least = nk <= 64 ? MIN_CELL : nk <= 256 ? 4 : 3;
+    // numbered columns (units of a state) can do without every label, tokens cannot
+    const numbered = this.m.keys.every((key, at) => key === String(at));
+    const least = numbered ? 2 : nk <= 64 ? MIN_CELL : nk <= 256 ? 4 : 3;
     const tallest = nq > 48 ? 1.25 * TALLEST : TALLEST; // long texts scroll anyway
     const most = Math.max(least, Math.min(nk <= 6 ? 60 : MAX_CELL, Math.floor(tallest / nq)));
     let cw = Math.max(least, Math.min(most, Math.floor((width - left - 2) / nk)));
     let angle = wide + 6 <= cw ? 0 : cw >= 17 ? 45 : 90, over = 0;
     if (angle === 45) {
       // the last label leans out of the matrix; give it room from the cells while they can spare it
-      over = Math.ceil(wide * Math.SQRT1_2 - cw / 2 + 4);
-      cw = Math.max(17, Math.min(cw, Math.floor((width - left - over - 2) / nk)));
+      const lean = () => Math.max(0, Math.ceil(wide * Math.SQRT1_2 - cw / 2 + 4));
+      cw = Math.max(17, Math.min(cw, Math.floor((width - left - lean() - 10) / nk)));
+      over = lean();
       if (cw * nk + over + left > width && cw === 17) {
         angle = 90;
         over = 0;
@@ -306,6 +308,7 @@ class Figure {
   tell(node, live) {
     const { query, key } = this.cursor, { m } = this, pin = this.view.pin;
     const parts = [];
+    node.classList.toggle("lit", query !== null || key !== null);
     const name = (tokens, i) => parts.push(["bdi", tokens[i]], ["span", ` (${i})`]);
     const cell = (q, k) => {
       parts.push(["b", this.said(q, k)], ["span", "  "]);

@@ -1,0 +1,46 @@
+"""What Lookback is, the story as a line of pictures, and three translations of the sentence in the bar."""
+
+import streamlit as st
+
+import pretrained
+from dashboard import controls
+from dashboard.components.timeline import timeline
+
+PAGES = {
+    "encoder-decoder": ("Encoder-decoder", "dashboard/pages/encoder_decoder.py"),
+    "attention": ("Attention", "dashboard/pages/attention.py"),
+    "transformer": ("Transformer", "dashboard/pages/transformer.py"),
+    "positions": ("Positions", "dashboard/pages/positions.py"),
+}
+
+st.header("Lookback: see what a translation model looks at", anchor=False)
+st.markdown(
+    "Type an English sentence above. Small models, really trained, translate it to French here, on this machine and "
+    "without a network; every number and every picture on the pages comes from a model that ran on your sentence. "
+    "Together they tell how such models learned to look back: from networks that read word by word, through attention, "
+    "to the Transformer."
+)
+asked = timeline({page: title for page, (title, _) in PAGES.items()}, key="timeline")
+if asked is not None:
+    # With no parameters given Streamlit would try to clear those bound to the sentence, and raise.
+    st.switch_page(PAGES[asked][1], query_params={})
+st.caption(
+    "Framed stops open a page; the line is not to scale. A token is a word or a piece of one. The eight small drawings "
+    "are schemes; everything else in Lookback is computed."
+)
+
+# Torch is imported below this line and not before: what stands above is on the screen by then.
+st.subheader("Your sentence, by three models", anchor=False)
+with st.spinner("Starting the models …"):
+    traces = controls.run_or_explain("gru-seq2seq", "gru-bahdanau", "transformer")
+if traces is not None:
+    stops = ("Encoder-decoder", "Attention", "Transformer")
+    for column, stop, trace in zip(st.columns(len(traces)), stops, traces, strict=True):
+        with column:
+            st.markdown(f"{pretrained.entry(trace.model).year} · **{stop}**")
+            controls.translation(trace)
+    st.page_link(
+        "dashboard/pages/side_by_side.py",
+        label="See what they looked at, side by side",
+        icon=":material/view_column:",
+    )

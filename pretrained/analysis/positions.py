@@ -1,0 +1,150 @@
+"""How order gets into a Transformer: sinusoids, what they say of distance, and what they are added to.
+
+Vaswani et al. 2017, section 3.5:
+
+    PE(pos, 2i) = sin(pos / 10000^(2i / d_model)),  PE(pos, 2i + 1) = cos(pos / 10000^(2i / d_model))
+
+Since sin a sin b + cos a cos b = cos(a - b), the product of two positions depends on their distance alone:
+
+    PE(p) . PE(q) = sum over i of cos((p - q) / 10000^(2i / d_model)),  which is d_model / 2 for p = q
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pretrained.shapes import Float
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pretrained.architectures.transformer import Transformer
+
+BASE = 10000
+
+
+@dataclass(frozen=True)
+class Worked:
+    """One value of the encoding, step by step.
+
+    Attributes:
+        unit: the even one is a sine, the odd one a cosine.
+        exponent: 2i, the same for both units of a pair.
+        divisor: ``10000^(2i / d_model)``.
+        angle: ``pos / divisor``, in radians.
+        value: sine or cosine of the angle, in double precision.
+        turn: after how many positions the wave repeats.
+    """
+
+    pos: int
+    unit: int
+    d_model: int
+    exponent: int
+    divisor: float
+    angle: float
+    value: float
+    turn: float
+
+
+def worked(pos: int, unit: int, d_model: int) -> Worked:
+    """Work out one value by the formula, independently of the model.
+
+    Raises:
+        ValueError: a unit that is not there.
+    """
+    if not 0 <= unit < d_model:
+        raise ValueError(f"unit: expected 0..{d_model - 1}, got {unit}")
+    exponent = unit - unit % 2
+    divisor = BASE ** (exponent / d_model)
+    angle = pos / divisor
+    value = math.cos(angle) if unit % 2 else math.sin(angle)
+    return Worked(pos, unit, d_model, exponent, divisor, angle, value, 2 * math.pi * divisor)
+
+
+def wave(unit: int, d_model: int, positions: Float[np.ndarray, " position"]) -> Float[np.ndarray, " position"]:
+    """Follow one unit over positions, which may lie between tokens.
+
+    Raises:
+        ValueError: a unit that is not there.
+    """
+    angles = positions / worked(0, unit, d_model).divisor
+    return np.cos(angles) if unit % 2 else np.sin(angles)
+
+
+def dot_products(encoding: Float[np.ndarray, "position d_model"]) -> Float[np.ndarray, "position position"]:
+    """Multiply every position with every position."""
+    return encoding @ encoding.T
+
+
+def dot_product_at(distance: Float[np.ndarray, " distance"], d_model: int) -> Float[np.ndarray, " distance"]:
+    """Give the dot product of any two positions that are so far apart, by the sum of cosines."""
+    frequencies = BASE ** (-np.arange(0, d_model, 2) / d_model)
+    return np.cos(distance[:, None] * frequencies).sum(1)
+
+
+def pairs_by_distance(
+    products: Float[np.ndarray, "position position"],
+) -> tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]:
+    """List every pair of positions once, each with itself too: the distances, and the dot products."""
+    first, second = np.triu_indices(len(products))
+    return (second - first).astype(np.float64), products[first, second]
+
+
+@dataclass(frozen=True, eq=False)
+class Summands:
+    """The two vectors that are added for every token before the first layer.
+
+    Attributes:
+        embeddings: what the word is, already multiplied by ``sqrt(d_model)``.
+        positions: where it stands.
+    """
+
+    embeddings: Float[np.ndarray, "token d_model"]
+    positions: Float[np.ndarray, "token d_model"]
+
+    @property
+    def lengths(self) -> tuple[Float[np.ndarray, " token"], Float[np.ndarray, " token"]]:
+        """Euclidean lengths of the embeddings, and of the positions."""
+        return np.linalg.norm(self.embeddings, axis=1), np.linalg.norm(self.positions, axis=1)
+
+
+@torch.inference_mode()
+def summands(network: Transformer, ids: Sequence[int]) -> Summands:
+    """Take apart what the first layer reads."""
+    return Summands(_array(_scaled(network, ids)), _array(network.positions(len(ids))))
+
+
+@torch.inference_mode()
+def change_when_shifted(network: Transformer, ids: Sequence[int], by: int) -> float:
+    """Measure how translation-invariant the first encoder layer is: the largest change of a weight, 0 if it were.
+
+    Args:
+        network: whose first encoder layer looks.
+        ids: the sentence's pieces.
+        by: how many positions later the whole sentence is said to stand.
+    """
+    here, there = (_first_layer_weights(network, ids, first) for first in (0, by))
+    return float((here - there).abs().max())
+
+
+def _scaled(network: Transformer, ids: Sequence[int]) -> Float[Tensor, "token d_model"]:
+    scaled: Tensor = network.embedding(torch.tensor(list(ids))) * network.config.d_model**0.5
+    return scaled
+
+
+def _first_layer_weights(network: Transformer, ids: Sequence[int], first: int) -> Float[Tensor, "head query key"]:
+    x = (_scaled(network, ids) + network.positions(len(ids), first=first))[None]
+    weights: Tensor = network.encoder[0](x, torch.ones(1, len(ids), len(ids), dtype=torch.bool))[1]
+    return weights[0]
+
+
+def _array(tensor: Tensor) -> Float[np.ndarray, "token d_model"]:
+    array = tensor.float().numpy().copy()
+    array.flags.writeable = False
+    return array

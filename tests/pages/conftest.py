@@ -1,0 +1,77 @@
+"""Visits to the app without a browser: pages through the front door, and what every figure on them was given."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+import torch
+from streamlit.testing.v1 import AppTest
+
+from dashboard import runs
+from pretrained import ENTRIES, entry, loading, tokenization
+from pretrained.translation import Translator
+
+FRONT_DOOR = Path(__file__).parents[2] / "streamlit_app.py"
+FIGURES = ("bidi_component", "plotly_chart", "vega_lite_chart", "arrow_vega_lite_chart")
+LONG_TEXT = "the cat and " * 40
+
+# Texts that must never end in a traceback, and whether the models can read them.
+ODD_TEXTS = {
+    "Hello": True,
+    "": False,
+    "   ": False,
+    LONG_TEXT: False,
+    "🙂🙂": False,
+    "你好，世界": False,
+    "مرحبا بالعالم": False,
+    "\x07\x00": False,
+    "<b>I am happy</b> </s> <script>alert(1)</script>": True,
+    "![picture](https://example.org/x.png) **bold** $x$": True,
+    "I am happy 🙂": True,
+}
+
+Visit = Callable[..., AppTest]
+
+
+@pytest.fixture
+def visit() -> Visit:
+    """Open a page by its file's name: ``visit("attention", text="I am happy.", step=2)``."""
+
+    def open_page(page: str, **parameters: object) -> AppTest:
+        at = AppTest.from_file(FRONT_DOOR, default_timeout=60)
+        for name, value in parameters.items():
+            at.query_params[name] = str(value)
+        at.run()
+        if page != "start":
+            at.switch_page(f"dashboard/pages/{page}.py").run()
+        return at
+
+    return open_page
+
+
+def figures_of(at: AppTest) -> dict[str, str]:
+    """Give a digest of what each figure on a page was given, by kind and order."""
+    found = {}
+    for kind in FIGURES:
+        for number, element in enumerate(at.get(kind)):
+            found[f"{kind} {number}"] = hashlib.sha256(element.proto.SerializeToString()).hexdigest()
+    return found
+
+
+@pytest.fixture
+def random_weights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Put models of random weights in the place of the shipped ones: ``random_weights(seed)``."""
+
+    def put(seed: int) -> None:
+        models = {}
+        for known in ENTRIES:
+            torch.manual_seed(seed)
+            network = loading.build(known).eval()
+            models[known.name] = Translator(entry(known.name), network, tokenization.load("enfr"), 0.0)  # type: ignore[arg-type]
+        st.cache_resource.clear()
+        monkeypatch.setattr(runs, "load", models.__getitem__)
+
+    yield put
+    st.cache_resource.clear()

@@ -1,0 +1,108 @@
+"""The positions page: no weights in its figures, this sentence's numbers in its formula."""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import runs
+from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+
+PAGE = "positions"
+FIGURES = {"bidi_component 0", "bidi_component 1", "plotly_chart 0", "plotly_chart 1"}
+TEXT = "I am happy."
+
+
+def formula(at: AppTest) -> str:
+    return str(at.latex[0].value)
+
+
+def metrics(at: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in at.metric}
+
+
+def network() -> Any:
+    return runs.load("transformer").network
+
+
+@pytest.mark.parametrize(("text", "readable"), ODD_TEXTS.items())
+def test_no_text_ends_in_an_exception(visit: Visit, text: str, readable: bool) -> None:
+    at = visit(PAGE, text=text)
+    assert not at.exception
+    assert figures_of(at).keys() == (FIGURES if readable else set())
+    assert bool(at.info) != readable, "an unreadable text is explained"
+
+
+def test_a_longer_sentence_changes_every_figure(visit: Visit) -> None:
+    one, other = (figures_of(visit(PAGE, text=text)) for text in (TEXT, "I am happy and you are not."))
+    assert one.keys() == other.keys() == FIGURES
+    assert [name for name in one if one[name] == other[name]] == []
+
+
+def test_weights_do_not_change_the_figures_but_do_change_what_is_measured(visit: Visit, random_weights) -> None:
+    drawn, measured = [], []
+    for seed in (1, 2):
+        random_weights(seed)
+        at = visit(PAGE, text=TEXT)
+        drawn.append(figures_of(at))
+        measured.append((metrics(at), [text.value for text in at.markdown if "Measured" in text.value]))
+    assert drawn[0] == drawn[1]
+    assert measured[0][0] != measured[1][0]
+    assert measured[0][0]["Position's vector"] == measured[1][0]["Position's vector"]
+    assert len(measured[0][1]) == 1
+    assert measured[0][1] != measured[1][1]
+
+
+def test_the_formula_has_this_sentences_numbers_and_the_models_value(visit: Visit) -> None:
+    at = visit(PAGE, text=TEXT, pos=2, wave=9)
+    d_model = network().config.d_model
+    used = float(network().positions(3)[2, 18])
+    assert f"PE(2, 18) &= \\sin\\left(\\frac{{2}}{{10000^{{18 / {d_model}}}}}\\right)" in formula(at)
+    assert f"{used:.4f}" in formula(at)
+    shown = metrics(at)
+    assert shown["By the formula"] == shown["Used by the model"] == f"{used:.4f}".replace("-", "−")
+    assert runs.run("transformer", TEXT).source_tokens[2] in [text.value for text in at.text]
+
+
+@pytest.mark.parametrize("pos", [0, 1, 4])
+@pytest.mark.parametrize("wave", [0, 6, 95])
+def test_formula_and_model_agree_wherever_a_reader_looks(visit: Visit, pos: int, wave: int) -> None:
+    shown = metrics(visit(PAGE, text=TEXT, pos=pos, wave=wave))
+    assert shown["By the formula"] == shown["Used by the model"]
+
+
+def test_position_and_wave_change_the_waves(visit: Visit) -> None:
+    drawn = {
+        figures_of(visit(PAGE, text=TEXT, pos=pos, wave=wave))["plotly_chart 0"] for pos in (0, 2) for wave in (1, 9)
+    }
+    assert len(drawn) == 4
+
+
+def test_every_pair_lies_on_the_curve(visit: Visit) -> None:
+    chart = visit(PAGE, text=TEXT).get("plotly_chart")[1]
+    line, pairs = json.loads(chart.proto.spec)["data"]
+    assert (line["mode"], pairs["mode"]) == ("lines", "markers")
+    n = len(runs.run("transformer", TEXT).source_tokens)
+    x, y = (np.frombuffer(base64.b64decode(pairs[axis]["bdata"]), "<f4") for axis in "xy")
+    assert len(x) == n * (n + 1) / 2
+    assert y[x == 0] == pytest.approx(network().config.d_model / 2)
+    for distance in range(n):
+        assert np.ptp(y[x == distance]) < 1e-3
+
+
+def test_an_impossible_link_is_forgotten(visit: Visit) -> None:
+    whole = figures_of(visit(PAGE, text=TEXT))
+    for wrong in ({"pos": 99}, {"pos": -1}, {"pos": "abc"}, {"wave": 96}, {"wave": "x"}):
+        at = visit(PAGE, text=TEXT, **wrong)
+        assert not at.exception
+        assert figures_of(at) == whole, wrong
+
+
+def test_what_was_typed_is_never_markdown(visit: Visit) -> None:
+    at = visit(PAGE, text="Zebra **bold** ![x](https://example.org/x.png)", pos=1)
+    kinds = (at.markdown, at.caption, at.header, at.subheader, at.latex)
+    words = [element.value for kind in kinds for element in kind]
+    assert [word for word in words if "Zebra" in word or "example.org" in word] == []

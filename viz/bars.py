@@ -1,0 +1,119 @@
+"""Small bar charts: how likely each of a few tokens was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from viz.export import clipped
+from viz.matrix import shown
+from viz.palette import ThemeName
+from viz.palette import theme as colours_of
+
+if TYPE_CHECKING:
+    import altair
+
+BAR = 24
+"""Pixels that one bar and the gap below it take."""
+FOOT = 52
+"""Pixels below the bars, for the axis: a chart that fits its place takes them from its height."""
+TOLERANCE = 1e-3
+"""Probabilities may leave 0..1 by this much, as products of float32 do."""
+
+
+def percent(probability: float) -> str:
+    """A probability for people: `41.6%`, and never `0.0%` for what is not 0 or `100.0%` for what is not 1."""
+    if 0 < probability < 0.0005:
+        return "<0.1%"
+    if 0.9995 <= probability < 1:
+        return ">99.9%"
+    return f"{probability:.1%}"
+
+
+def candidate_bars(
+    tokens: Sequence[str],
+    probabilities: Sequence[float],
+    *,
+    chosen: int | None = 0,
+    theme: ThemeName = "light",
+) -> altair.LayerChart:
+    """Draw one bar a token, in the order given, on a fixed scale of 0 to 100%.
+
+    Args:
+        tokens: what could have come next; the same token may come twice and keeps two bars.
+        probabilities: one a token, 0..1.
+        chosen: the position of the token that was taken, drawn in the strong colour; None for no such token.
+        theme: whose colours to use.
+
+    Raises:
+        ValueError: no tokens, lengths that differ, probabilities outside 0..1, or a chosen position that is not there.
+    """
+    import altair
+
+    if not tokens or len(tokens) != len(probabilities):
+        raise ValueError(f"probabilities: expected one for each of {len(tokens)} tokens, got {len(probabilities)}")
+    for position, probability in enumerate(probabilities):
+        if not -TOLERANCE <= probability <= 1 + TOLERANCE:
+            raise ValueError(f"probabilities[{position}]: expected 0..1, got {probability}")
+    if chosen is not None and not 0 <= chosen < len(tokens):
+        raise ValueError(f"chosen: expected 0..{len(tokens) - 1}, got {chosen}")
+    colours = colours_of(theme)
+    rows = [
+        {
+            "rank": rank,
+            "token": shown(token),
+            "probability": float(probability),
+            "said": percent(float(probability)),
+            "chosen": rank == chosen,
+        }
+        for rank, (token, probability) in enumerate(zip(tokens, probabilities, strict=True))
+    ]
+    # A bar stands at its position and the token is only its label, so a repeated token does not merge two bars.
+    # JSON in ASCII is a literal of Vega's expressions too: a token cannot leave its quotes.
+    labels = json.dumps([clipped(token) for token in tokens])
+    y = altair.Y(
+        "rank:O",
+        title=None,
+        axis=altair.Axis(
+            labelExpr=f"{labels}[datum.value]",
+            labelLimit=160,
+            labelOverlap=False,
+            labelFontSize=13,
+            ticks=False,
+            domain=False,
+        ),
+    )
+    x = altair.X(
+        "probability:Q",
+        title="probability",
+        scale=altair.Scale(domain=[0, 1], clamp=True),
+        axis=altair.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], labelFlush=True),
+    )
+    base = altair.Chart(altair.InlineData(values=rows)).encode(
+        y=y,
+        tooltip=[
+            altair.Tooltip("token:N", title="token"),
+            altair.Tooltip("probability:Q", title="probability", format=".6f"),
+        ],
+    )
+    bars = base.mark_bar(height=altair.RelativeBandSize(0.72), cornerRadiusEnd=2).encode(
+        x=x,
+        color=altair.condition("datum.chosen", altair.value(colours.primary), altair.value(colours.muted)),
+    )
+    # Past the middle a number stands inside its bar's end, where there is room for it.
+    inside = "datum.probability > 0.5"
+    numbers = [
+        base.transform_filter(f"!({inside})").mark_text(align="left", dx=4, color=colours.text),
+        base.transform_filter(inside).mark_text(align="right", dx=-6, color=colours.surface),
+    ]
+    chart = altair.layer(bars, *(text.encode(x=x, text="said:N") for text in numbers))
+    drawn: altair.LayerChart = (
+        chart.properties(height=BAR * len(rows) + FOOT, background=colours.surface)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=colours.text, titleColor=colours.muted, gridColor=colours.line, domainColor=colours.line,
+            tickColor=colours.line, titleFontWeight="normal",
+        )
+    )  # fmt: skip
+    return drawn

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[1]
-SENTENCES = [f"The {noun} is {adjective}." for noun in ("dog", "cat", "house", "book") for adjective in ("big", "old", "new", "good")]
+SENTENCES = [
+    f"The {noun} is {adjective}."
+    for noun in ("dog", "cat", "house", "book")
+    for adjective in ("big", "old", "new", "good")
+]
 # The component paints inside a shadow root, where a plain selector does not reach.
 PAINTED = """(() => {
     const host = document.querySelector('[data-testid=stBidiComponentIsolated]');
@@ -63,8 +67,8 @@ def enter_to(page: Page, changed: str) -> list[float]:
                 const value = new Function('return ' + changed), before = value();
                 const box = document.querySelector('input[type=text]');
                 const started = performance.now();
-                box.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', code: 'Enter', keyCode: 13, bubbles: true}));
-                box.dispatchEvent(new KeyboardEvent('keypress', {key: 'Enter', code: 'Enter', keyCode: 13, bubbles: true}));
+                for (const kind of ['keydown', 'keypress'])
+                    box.dispatchEvent(new KeyboardEvent(kind, {key: 'Enter', keyCode: 13, bubbles: true}));
                 while (value() === before && performance.now() - started < 20000)
                     await new Promise(requestAnimationFrame);
                 return performance.now() - started;

@@ -15,7 +15,9 @@ PARTS = {
     "python": "pass",
     "import streamlit": "import streamlit",
     "import torch": "import torch",
-    "import torch, load the three models": "import pretrained; [pretrained.load(entry.name) for entry in pretrained.ENTRIES]",
+    "import torch, load the three models": (
+        "import pretrained; [pretrained.load(entry.name) for entry in pretrained.ENTRIES]"
+    ),
     "the same, and one sentence through each": (
         "import pretrained; [pretrained.load(entry.name).run('I am happy.') for entry in pretrained.ENTRIES]"
     ),

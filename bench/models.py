@@ -29,7 +29,8 @@ def bare(model: Translator, text: str) -> list[tuple[Tensor, ...]]:
     ids = model.tokenizer.encode(text).ids
     encoding = model.network.encode(torch.tensor([ids]))
     state = model.network.start(encoding)
-    token, kept = START, []
+    token = START
+    kept: list[tuple[Tensor, ...]] = []
     while token != END and len(kept) < longest_output(len(ids)):
         step = model.network.step(torch.tensor([token]), state, encoding)
         token, state = int(forbid_specials(step.logits)[0].argmax()), step.state
@@ -56,7 +57,8 @@ def report() -> Iterator[str]:
         trace = model.run(TEXT)
         full, base = alternate(lambda: model.run(TEXT), lambda: bare(model, TEXT), REPEATS)  # noqa: B023
         ratio = statistics.median(a / b for a, b in zip(full, base, strict=True))
+        read, written = len(trace.source_tokens), len(trace.target_tokens)
         yield (
-            f"run / bare loop  {entry.name:14} {len(trace.source_tokens)} tokens read, {len(trace.target_tokens)} written: "
-            f"{statistics.median(full):6.1f} ms / {statistics.median(base):6.1f} ms = {ratio:.2f}"
+            f"run / bare loop  {entry.name:14} {read} tokens read, {written} written:"
+            f" {statistics.median(full):6.1f} ms / {statistics.median(base):6.1f} ms = {ratio:.2f}"
         )

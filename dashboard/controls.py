@@ -126,6 +126,19 @@ def written_so_far(trace: Trace, step: int) -> None:
             st.caption("This step wrote </s>, the end of the sentence.")
 
 
+def candidates(trace: Trace, step: int) -> None:
+    """Draw what could have been written at a step: the ten likeliest tokens, the first of which was."""
+    from viz.bars import candidate_bars
+
+    best = trace.candidates[step]
+    st.caption(f"The ten likeliest tokens at step {step}; the likeliest is written.")
+    st.altair_chart(
+        candidate_bars([one.token for one in best], [one.probability for one in best], theme=theme()),
+        alt=f"Probabilities of the ten likeliest tokens at step {step}",
+        width="stretch",
+    )
+
+
 def theme() -> ThemeName:
     """Give the theme that the reader sees, for figures that cannot follow it by themselves."""
     return "dark" if st.context.theme.type == "dark" else "light"

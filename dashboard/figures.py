@@ -32,7 +32,7 @@ TITLES = {
     "cross": "Cross-attention",
 }
 READINGS = {
-    "alignment": "Each row is a French token being written; its colours show which English tokens the decoder looked at.",
+    "alignment": "Each row is a French token being written; its colours show which English tokens were looked at.",
     "encoder-self": "Each row is an English token; its colours show from which tokens it gathers.",
     "decoder-self": "Each row is a French token being written; it gathers only from what has been written before it.",
     "cross": "Each row is a French token being written; its colours show which English tokens this head looked at.",
@@ -173,7 +173,7 @@ def gates(trace: Trace, side: str) -> list[Matrix]:
 def positional_encoding(
     values: NDArray[np.float32], tokens: tuple[str, ...], *, model: str, units: int | None = None
 ) -> Matrix:
-    """Describe the sinusoids that are added to the tokens' embeddings, ``[position, unit]``; all units, or the first few."""
+    """Describe the sinusoids ``[position, unit]`` that are added to the embeddings; all units, or the first few."""
     shown = values if units is None else values[:, :units]
     part = "" if units is None else f", units 0 to {units - 1} of {values.shape[1]}"
     return Matrix(
@@ -181,7 +181,7 @@ def positional_encoding(
         tokens,
         tuple(str(unit) for unit in range(shown.shape[1])),
         title=f"Positional encoding{part}",
-        reading="Each row is a position: fast waves on the left tell neighbours apart, slow ones on the right far places.",
+        reading="Each row is a position: fast waves (left) tell neighbours apart, slow ones (right) distant ones.",
         scale=Scale.DIVERGING,
         limit=1.0,
         source=model,

@@ -24,6 +24,8 @@ def load(name: str) -> Translator:
     # These models are small: a second thread costs more in waiting than it brings, and readers share the cores.
     torch.set_num_threads(1)
     model = pretrained.load(name)
+    # The first pass of a process pays for torch's own start, which is not what a reader's sentence costs.
+    model.run("Hello.")
     # What is loaded stays: without this every collection walks through all of torch.
     gc.freeze()
     return model

@@ -107,7 +107,9 @@ def train_model(options: argparse.Namespace) -> None:
         recipes.train_tokenizer(TOKENIZER, folder)
     network = loading.build(known)
     checkpoint = loop.CHECKPOINTS / f"{known.name}.pt"
+    start = loop.Progress()
     if not checkpoint.is_file() and (known.folder / "model.safetensors").is_file():
+        start = loop.Progress.after(known.card())
         network.load_state_dict(loading.read_weights(known.folder / "model.safetensors"))
         print(f"warm start from {known.folder}", file=sys.stderr)
     run = loop.train(
@@ -117,6 +119,7 @@ def train_model(options: argparse.Namespace) -> None:
         folder=folder,
         checkpoint=checkpoint,
         minutes=options.minutes,
+        start=start,
     )
     model = shipping.ship(known, run, recipe, tokenizer=TOKENIZER, folder=folder)
     scores = model.entry.card()["scores"]["test"]

@@ -66,8 +66,8 @@ class Tokenizer:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, text: str) -> Pieces:
-        """Cut a text into pieces and append ``</s>``."""
-        encoding = self._tokenizer.encode(text)
+        """Cut a text into pieces and append ``</s>``; a text all in capitals is read in lower case."""
+        encoding = self._tokenizer.encode(in_readable_case(text))
         borders = [*(start for start, _ in encoding.offsets), len(text)]
         spans, labels = [], []
         for piece, span, following in zip(encoding.tokens, encoding.offsets, borders[1:], strict=True):
@@ -81,7 +81,8 @@ class Tokenizer:
 
     def encode_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Encode many texts, numbers only, each with ``</s>`` at its end."""
-        return [[*encoding.ids, END] for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        readable = [in_readable_case(text) for text in texts]
+        return [[*encoding.ids, END] for encoding in self._tokenizer.encode_batch_fast(readable)]
 
     def decode(self, ids: Sequence[int]) -> Pieces:
         """Name generated pieces by their place in the text that they spell.
@@ -108,6 +109,14 @@ class Tokenizer:
         """Spell generated pieces as text, special ones left out."""
         pieces = "".join(self._pieces[index] for index in ids if index not in (PAD, START, END))
         return pieces.replace(WORD_MARK, " ").lstrip(" ")
+
+
+def in_readable_case(text: str) -> str:
+    """Turn a text that is all capitals to lower case: else its words fall into letters, which no model learns from."""
+    lowered = text.lower()
+    capitals = sum(character.isalpha() for character in text) > 1 and text.isupper()
+    # Every character keeps its place, so that spans still point into the text as typed.
+    return lowered if capitals and len(lowered) == len(text) else text
 
 
 def _as_seen(text: str, start: int, end: int, following: int) -> tuple[int, int]:

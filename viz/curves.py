@@ -93,13 +93,20 @@ def curves(
         )  # fmt: skip
     if marked is not None:
         figure.add_vline(x=marked, line={"color": look.text, "width": 1.5, "dash": "dot"})
-    axis = {"gridcolor": look.line, "linecolor": look.line, "zeroline": False, "color": look.text, "automargin": True}
+    # fonts by name: what only inherits its colour is painted over by the theme that Streamlit lays on a chart
+    axis = {
+        "gridcolor": look.line, "linecolor": look.line, "zeroline": False, "automargin": True,
+        "tickfont": {"color": look.text},
+    }  # fmt: skip
+    x_title, y_title = (
+        {"text": escape(shown(words), quote=False), "font": {"color": look.muted}} for words in (x_axis, y_axis)
+    )
     figure.update_layout(
         paper_bgcolor=look.surface, plot_bgcolor=look.surface, font={"color": look.text}, height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         showlegend=sum(curve.legend for curve in drawn) > 1,
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        xaxis=axis | {"title": {"text": escape(shown(x_axis), quote=False)}},
-        yaxis=axis | {"title": {"text": escape(shown(y_axis), quote=False)}, "range": y_range},
+        xaxis=axis | {"title": x_title},
+        yaxis=axis | {"title": y_title, "range": y_range},
     )  # fmt: skip
     return figure

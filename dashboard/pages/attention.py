@@ -4,13 +4,12 @@ import streamlit as st
 
 from dashboard import controls, figures
 from dashboard.components.matrix import matrix
-from viz.bars import candidate_bars
 
 st.header("Attention", anchor=False)
 st.markdown(
-    "An encoder-decoder squeezes a sentence into one vector and writes from that. Bahdanau, Cho and Bengio (2015) let the "
-    "decoder **look back** instead: before every French token it compares its own state with the state of every English token, "
-    "turns the comparisons into weights that sum to 1, and reads the mixture."
+    "An encoder-decoder squeezes a sentence into one vector and writes from that. Bahdanau, Cho and Bengio (2015) let "
+    "the decoder **look back** instead: before every French token it compares its own state with the state of every "
+    "English token, turns the comparisons into weights that sum to 1, and reads the mixture."
 )
 
 traces = controls.run_or_explain("gru-bahdanau")
@@ -23,28 +22,13 @@ if traces is None:
 @st.fragment
 def step_by_step() -> None:
     """Draw the alignment up to the chosen step, what is written by then, and what could have come next."""
-    step = controls.step_slider(trace.target_tokens, label="Output step: drag to see the translation grow token by token")
+    step = controls.step_slider(trace.target_tokens, label="Output step: drag to see the translation grow")
     picture, choice = st.columns([3, 2], gap="large")
     with picture:
-        matrix(
-            [figures.attention(alignment, 0, model=trace.model)],
-            key="alignment",
-            rows=step + 1,
-            current_row=step,
-        )
+        matrix([figures.attention(alignment, 0, model=trace.model)], key="alignment", rows=step + 1, current_row=step)
     with choice:
         controls.written_so_far(trace, step)
-        st.caption("The ten likeliest tokens at this step, with the model's probabilities.")
-        candidates = trace.candidates[step]
-        st.altair_chart(
-            candidate_bars(
-                [candidate.token for candidate in candidates],
-                [candidate.probability for candidate in candidates],
-                theme=controls.theme(),
-            ),
-            alt="Probabilities of the ten likeliest tokens at this step",
-            width="stretch",
-        )
+        controls.candidates(trace, step)
 
 
 step_by_step()
@@ -55,10 +39,11 @@ energy.latex(r"e_{ij} = v^\top \tanh(W_a\, s_{i-1} + U_a\, h_j)")
 weight.latex(r"a_{ij} = \mathrm{softmax}_j(e_{ij})")
 context.latex(r"c_i = \sum_j a_{ij}\, h_j")
 st.markdown(
-    "- $s_{i-1}$ is the decoder's state **before** it writes token $i$; $h_j$ is the encoder's state at English token $j$, read in both "
-    "directions.\n"
-    "- The energy $e_{ij}$ says how well the two fit; the softmax turns a row of energies into weights; the context $c_i$ is "
-    "the weighted sum that the decoder reads when it writes token $i$.\n"
-    "- A row belongs to the token that is *written* there; point at a cell to see which token was *read* at that step.\n"
+    "- $s_{i-1}$ is the decoder's state **before** it writes token $i$; $h_j$ is the encoder's state at English token "
+    "$j$, read in both directions.\n"
+    "- The energy $e_{ij}$ says how well the two fit; the softmax turns a row of energies into weights; the context "
+    "$c_i$ is the weighted sum that the decoder reads when it writes token $i$.\n"
+    "- A row belongs to the token that is *written* there; point at a cell to see which token was *read* then.\n"
     "- A weight says where the decoder looked, not why it chose a word: attention is not an explanation."
 )
+st.page_link("dashboard/pages/transformer.py", label="Next: the Transformer looks, and does nothing else")

@@ -4,7 +4,6 @@ import streamlit as st
 
 from dashboard import controls, figures
 from dashboard.components.matrix import matrix
-from viz.bars import candidate_bars
 
 st.header("Encoder-decoder", anchor=False)
 st.markdown(
@@ -24,7 +23,8 @@ st.subheader("1 · Reading", anchor=False)
 st.markdown(
     "The encoder is **recurrent**: it reads one token (a word or a piece of one) at a time and carries a **hidden "
     f"state** along, {units} numbers between −1 and 1 that stand for all it has read so far. Each of these numbers is "
-    "called a **unit**. The last token, `</s>`, marks the end of the sentence."
+    "called a **unit**; all are drawn, in an order without a meaning (on a narrow screen the picture scrolls). The "
+    "last token, `</s>`, marks the end of the sentence."
 )
 matrix(
     [
@@ -64,17 +64,7 @@ def writing() -> None:
         step = controls.step_slider(trace.target_tokens, label="Output step: drag to write token by token")
         controls.written_so_far(trace, step)
     with choice:
-        st.caption("The ten likeliest tokens at this step, with the model's probabilities.")
-        candidates = trace.candidates[step]
-        st.altair_chart(
-            candidate_bars(
-                [candidate.token for candidate in candidates],
-                [candidate.probability for candidate in candidates],
-                theme=controls.theme(),
-            ),
-            alt="Probabilities of the ten likeliest tokens at this step",
-            width="stretch",
-        )
+        controls.candidates(trace, step)
     matrix(
         [
             figures.states(

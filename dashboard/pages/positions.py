@@ -46,13 +46,14 @@ def formula() -> None:
     used_sine, used_cosine = (float(added.positions[pos, one.unit]) for one in (sine, cosine))
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="center")
     with left:
+        # The space at its end keeps KaTeX's box from being two pixels too narrow, which would make it scroll.
         st.latex(
             rf"""\begin{{aligned}}
             PE(pos, 2i) &= \sin\left(\frac{{pos}}{{10000^{{2i / d_{{model}}}}}}\right) \\[6pt]
             PE({pos}, {sine.unit}) &= \sin\left(\frac{{{pos}}}{{10000^{{{sine.unit} / {d_model}}}}}\right) \\[6pt]
             &= \sin({pos} / {sine.divisor:.4f}) \\[3pt]
             &= \sin({sine.angle:.4f}) = {sine.value:.4f}
-            \end{{aligned}}"""
+            \end{{aligned}}\;"""
         )
     with right:
         with st.container(border=True, gap="xsmall"):
@@ -73,7 +74,7 @@ def formula() -> None:
     )
     st.caption(
         "Dots are the positions of this sentence. Where the dotted line crosses the waves stand the values of one "
-        "row of the figure above, that of the chosen position."
+        "row of the figure at the top, that of the chosen position."
     )
 
 
@@ -81,7 +82,7 @@ formula()
 
 st.subheader("What the waves say of distance", anchor=False)
 products = positions.dot_products(added.positions)
-left, right = st.columns(2, gap="medium")
+left, right = st.columns([3, 2], gap="medium")
 with left:
     matrix([figures.position_products(products, tokens, model=trace.model)], key="products")
 with right:

@@ -1,20 +1,25 @@
 """One sentence through all models: the outputs above, the four pictures of attention below, one cursor over them."""
 
+from typing import TYPE_CHECKING, cast
+
 import streamlit as st
 
-from dashboard import controls, figures, runs
+from dashboard import controls, figures, heads, runs
 from dashboard.components.matrix import matrix
+
+if TYPE_CHECKING:
+    from pretrained.architectures.transformer import Transformer
 
 st.header("Side by side", anchor=False)
 
-names = ("gru-seq2seq", "gru-bahdanau", "transformer")
-traces = controls.run_or_explain(*names)
+traces = controls.run_or_explain("gru-seq2seq", "gru-bahdanau", "transformer")
 if traces is None:
     st.stop()
 _, bahdanau, transformer = traces
-encoder = transformer.attention_of("encoder-self")
-decoder = transformer.attention_of("decoder-self")
-positions = runs.load(transformer.model).network.positions(len(transformer.source_tokens)).numpy()
+(alignment,) = bahdanau.attention_of("alignment")
+encoder, decoder = (transformer.attention_of(kind) for kind in ("encoder-self", "decoder-self"))
+network = cast("Transformer", runs.load(transformer.model).network)
+positions = network.positions(len(transformer.source_tokens)).numpy()
 
 for column, trace in zip(st.columns(len(traces)), traces, strict=True):
     with column:
@@ -24,10 +29,11 @@ for column, trace in zip(st.columns(len(traces)), traces, strict=True):
 @st.fragment
 def pictures() -> None:
     """Draw the four, and every head of the encoder below them; a click on a small one brings it up."""
-    layer, head = controls.head_of_layer(len(encoder), encoder[0].n_heads)
+    grid = figures.all_heads(encoder, model=transformer.model)
+    layer, head = heads.choose({"heads": grid}, len(encoder), encoder[0].n_heads)
     matrix(
         [
-            figures.attention(bahdanau.attention_of("alignment")[0], 0, model=bahdanau.model, title="Bahdanau alignment"),
+            figures.attention(alignment, 0, model=bahdanau.model, title="Bahdanau alignment"),
             figures.attention(encoder[layer], head, model=transformer.model, title="Multi-head self-attention"),
             figures.attention(decoder[layer], head, model=transformer.model, title="The causal mask at work"),
             figures.positional_encoding(positions, transformer.source_tokens, model=transformer.model, units=32),
@@ -35,11 +41,11 @@ def pictures() -> None:
         key="four",
         columns=4,
     )
-    st.caption("All heads of the Transformer's encoder on this sentence: layer.head.")
-    matrix(figures.all_heads(encoder, model=transformer.model), key="heads", size="small")
+    st.caption("Every head of the Transformer's encoder on this sentence, as layer.head: click one to see it above.")
+    heads.grid("heads", grid, layer * encoder[0].n_heads + head)
     st.caption(
-        "A weight says how much of a token's vector was mixed in, not why a word was chosen: attention is where a model "
-        "looked, not an explanation of its output."
+        "A weight says how much of a token's vector was mixed in, not why a word was chosen: attention is where a "
+        "model looked, not an explanation of its output."
     )
 
 

@@ -6,7 +6,6 @@ import streamlit as st
 
 from dashboard import controls, figures, heads, runs
 from dashboard.components.matrix import matrix
-from viz.bars import candidate_bars
 
 if TYPE_CHECKING:
     from pretrained.architectures.transformer import Transformer
@@ -91,18 +90,8 @@ def pictures() -> None:
         )
     with output:
         controls.written_so_far(trace, step)
-        st.caption(
-            f"The ten likeliest tokens for step {step}, as all layers and heads together have it: the first is written."
-        )
-        candidates = trace.candidates[step]
-        st.altair_chart(
-            candidate_bars(
-                [candidate.token for candidate in candidates],
-                [candidate.probability for candidate in candidates],
-                theme=controls.theme(),
-            ),
-            alt=f"Probabilities of the ten likeliest tokens for step {step}",
-        )
+        controls.candidates(trace, step)
+        st.caption("All layers and heads together decide.")
     st.caption("Every head of the cross-attention: click one to see it above.")
     heads.grid("cross-heads", grids["cross-heads"], chosen)
 

@@ -23,7 +23,7 @@ from pretrained.training import data
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pretrained.training.recipes import Recipe
 
@@ -45,6 +45,7 @@ class Progress:
         curve: one ``{target_tokens, minutes, train_loss, valid_loss}`` a validation, in nats a piece; only the training
             loss is smoothed.
         best: the lowest validation loss so far.
+        earlier_steps, earlier_tokens, earlier_minutes: what the weights had gone through before this run began.
     """
 
     epoch: int = 0
@@ -54,6 +55,24 @@ class Progress:
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
     best: float = math.inf
+    earlier_steps: int = 0
+    earlier_tokens: int = 0
+    earlier_minutes: float = 0.0
+
+    @classmethod
+    def after(cls, card: Mapping[str, Any]) -> Progress:
+        """Begin a run from shipped weights; what their card says of their training is carried on."""
+        return cls(
+            curve=list(card["learning_curve"]),
+            earlier_steps=card["steps"],
+            earlier_tokens=card["target_tokens"],
+            earlier_minutes=card["minutes"],
+        )
+
+    @property
+    def minutes(self) -> float:
+        """Minutes of training that the weights have gone through, earlier runs included."""
+        return self.earlier_minutes + self.seconds / 60
 
 
 @dataclass
@@ -164,6 +183,7 @@ def train(
     folder: Path,
     checkpoint: Path,
     minutes: float | None = None,
+    start: Progress | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Run:
     """Train until the recipe's target tokens are seen or ``minutes`` are over.
@@ -175,6 +195,7 @@ def train(
         folder: the data.
         checkpoint: where the run is kept.
         minutes: stop after so many, ready to go on.
+        start: what the network's weights have gone through, where there is no checkpoint yet.
         report: receives a line of progress now and then; the terminal's standard error if not given.
 
     Returns:
@@ -188,7 +209,7 @@ def train(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
     )
-    run = Run(network, optimizer, Progress(), {})
+    run = Run(network, optimizer, start or Progress(), {})
     if checkpoint.is_file():
         run.load(checkpoint, device)
     pairs = recipe.training_pairs(folder)
@@ -256,8 +277,8 @@ def _validate(run: Run, validation: Sequence[data.Batch], losses: Sequence[float
     progress = run.progress
     loss = validation_loss(run.network, validation)
     point = {
-        "target_tokens": progress.target_tokens,
-        "minutes": round(progress.seconds / 60, 2),
+        "target_tokens": progress.earlier_tokens + progress.target_tokens,
+        "minutes": round(progress.minutes, 2),
         "train_loss": round(sum(losses) / max(len(losses), 1), 4),
         "valid_loss": round(loss, 4),
     }
@@ -288,8 +309,3 @@ def _fixed() -> random.Random:
     import random
 
     return random.Random(0)
-
-
-def schedule(recipe: Recipe) -> dict[str, Any]:
-    """Describe a recipe for the card."""
-    return asdict(recipe)

@@ -10,7 +10,7 @@ def large(page: Page, layer: int, head: int) -> None:
     """Every large figure, every grid and the link show this head."""
     for title in ("Encoder self-attention", "Cross-attention"):
         expect(page.get_by_text(f"{title}, layer {layer}, head {head}", exact=True)).to_be_visible()
-    expect(page.get_by_text(f"{layer}.{head} ●", exact=True)).to_have_count(3)
+    expect(page.locator(".title", has_text="●")).to_have_text([f"{layer}.{head} ●"] * 3)
     for name, value in (("layer", layer), ("head", head)):
         link = re.compile(rf"[?&]{name}={value}\b") if value else re.compile(rf"^(?!.*[?&]{name}=)")
         expect(page).to_have_url(link)

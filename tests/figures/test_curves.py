@@ -78,7 +78,7 @@ def test_colours_are_the_palette(name: ThemeName) -> None:
     colours = theme(name)
     drawn = spec(*[wave()] * 9, marked=1, theme=name)
     own = json.dumps({"data": drawn["data"], "layout": drawn["layout"] | {"template": None}})
-    known = {colours.surface, colours.text, colours.line, *colours.categorical}
+    known = {colours.surface, colours.text, colours.muted, colours.line, *colours.categorical}
     assert set(re.findall(r"#[0-9a-fA-F]{6}", own)) == known
     # the ninth starts again
     assert drawn["data"][8]["line"]["color"] == colours.categorical[0]

@@ -70,7 +70,7 @@ def missing(entry: Entry) -> list[str]:
             found += [
                 f"{metric} of {test} in the card of {entry.name}" for metric in ("bleu", "chrf") if metric not in part
             ]
-    return found
+    return list(dict.fromkeys(found))
 
 
 def is_told(value: object, kind: type | tuple[type, ...]) -> bool:

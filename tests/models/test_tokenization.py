@@ -31,6 +31,7 @@ ODD = [
     "\x00control\x1b[31m",
     "Привет, 你好, مرحبا and hello",
     "ﬁne ½ ² İstanbul",
+    "ALL IN CAPITALS, L’ÉTÉ…",
 ]
 
 
@@ -92,6 +93,14 @@ def test_what_is_read_can_be_spelled(tokenizer: Tokenizer, text: str) -> None:
 def test_typography_is_read_as_the_training_text_has_it(tokenizer: Tokenizer) -> None:
     assert tokenizer.encode("“It’s” – fine…").ids == tokenizer.encode('"It\'s" - fine...').ids
     assert tokenizer.encode("  cafe\u0301\n\n ouvert ").ids == tokenizer.encode("café ouvert").ids
+
+
+def test_capitals_are_read_in_lower_case_and_shown_as_typed(tokenizer: Tokenizer) -> None:
+    loud = tokenizer.encode("WHERE IS THE CAFÉ?")
+    assert loud.ids == tokenizer.encode("where is the café?").ids
+    assert loud.labels == ("WHERE", "IS", "THE", "CAFÉ", "?", "</s>")
+    for kept in ("I", "A 1", "Hello THERE", "İ AM"):
+        assert tokenizer.encode(kept).ids != tokenizer.encode(kept.lower()).ids
 
 
 def test_many_texts_are_cut_as_one(tokenizer: Tokenizer) -> None:

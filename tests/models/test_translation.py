@@ -14,7 +14,7 @@ import torch
 
 from pretrained import tokenization, translation
 from pretrained.registry import ENTRIES, Entry
-from pretrained.tokenization import END, SPECIAL, START
+from pretrained.tokenization import END, PAD, SPECIAL, START, UNKNOWN
 from pretrained.trace import Trace
 from pretrained.translation import TextError, Translator, longest_output
 from tests.models import tiny
@@ -106,7 +106,16 @@ def test_every_step_has_ten_candidates(model: Translator) -> None:
         assert probabilities == sorted(probabilities, reverse=True)
         assert 0 < sum(probabilities) <= 1 + 1e-6
         assert step[0].token.strip() == token.strip()
-        assert not {candidate.token for candidate in step} & (set(SPECIAL) - {"</s>"})
+
+
+def test_special_pieces_are_never_written(model: Translator) -> None:
+    network: Any = model.network
+    network.output_bias -= 1e4
+    network.output_bias[[PAD, START, UNKNOWN]] += 2e4
+    trace = model.run("I am happy.")
+    offered = {candidate.token for step in trace.candidates for candidate in step}
+    assert not {*trace.target_tokens, *offered} & (set(SPECIAL) - {"</s>"})
+    assert model.translate(["I am happy."]) == [trace.output]
 
 
 def test_the_output_is_spelled_by_the_target(ending: Translator) -> None:

@@ -45,7 +45,11 @@ def test_the_step_is_in_the_link_and_an_impossible_one_is_forgotten(visit: Visit
 
 
 def test_layer_and_head_change_the_transformers_pictures(visit: Visit) -> None:
-    drawn = {figures_of(visit("side_by_side", layer=layer, head=head))["bidi_component 0"] for layer in (0, 2) for head in (0, 3)}
+    drawn = {
+        figures_of(visit("side_by_side", layer=layer, head=head))["bidi_component 0"]
+        for layer in (0, 2)
+        for head in (0, 3)
+    }
     assert len(drawn) == 4
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
@@ -126,11 +127,12 @@ def test_states_are_mixed_as_the_page_says(random_weights) -> None:
 
 def test_the_decoder_is_given_nothing_but_the_context(random_weights) -> None:
     random_weights(7)
-    network: Any = runs.load(MODEL).network
-    import torch
-
-    source = torch.tensor([[5, 6, 7, 2]])
+    model = runs.load(MODEL)
+    network: Any = model.network
+    source = torch.tensor([model.read(TEXT).ids])
     encoding = network.encode(source)
+    (drawn_context,) = runs.run(MODEL, TEXT).states_of("context")
+    torch.testing.assert_close(torch.from_numpy(drawn_context.values.copy()), encoding.context)
     torch.testing.assert_close(encoding.context, torch.tanh(network.to_context(encoding.hidden[:, -1])))
     blind = type(encoding)(torch.zeros_like(source), torch.zeros_like(encoding.hidden), encoding.context)
     token = torch.tensor([1])

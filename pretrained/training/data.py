@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import random
+import string
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,7 @@ def as_typed(pair: Pair, chance: random.Random) -> Pair:
     elif draw < 0.13:
         source = source.upper()
     elif draw < 0.16:
-        source = source.title().replace("'S", "'s").replace("'T", "'t")
+        source = string.capwords(source)
     return Pair(source, target, pair.tag)
 
 

@@ -84,6 +84,13 @@ class Run:
     progress: Progress
     best_weights: dict[str, torch.Tensor]
 
+    def keep_if_best(self, loss: float) -> None:
+        """Remember the weights as they are now, if no validation loss was lower than this one."""
+        if loss < self.progress.best:
+            self.progress.best = loss
+            weights = self.network.state_dict()
+            self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+
     def save(self, path: Path) -> None:
         """Write a checkpoint; a crash while writing leaves the old one whole."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -214,6 +221,9 @@ def train(
         run.load(checkpoint, device)
     pairs = recipe.training_pairs(folder)
     validation = list(data.shuffled_batches(recipe.validation_pairs(folder), tokenizer, _fixed(), recipe.batch_tokens))
+    if run.progress.earlier_tokens and not run.best_weights:
+        # What is shipped already is only to be replaced by something better.
+        run.keep_if_best(validation_loss(network, validation))
     progress, started = run.progress, time.monotonic()
     spent, saved = progress.seconds, started
     between = recipe.target_tokens / VALIDATIONS
@@ -283,9 +293,7 @@ def _validate(run: Run, validation: Sequence[data.Batch], losses: Sequence[float
         "valid_loss": round(loss, 4),
     }
     progress.curve.append(point)
-    if loss < progress.best:
-        progress.best = loss
-        run.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in run.network.state_dict().items()}
+    run.keep_if_best(loss)
     print(f"\n{point}", file=sys.stderr, flush=True)
 
 

@@ -352,6 +352,11 @@ def test_train_ships_a_whole_model(
     (loop.CHECKPOINTS / f"{entry.name}.pt").unlink()
     assert main(["train", entry.name, "--data", str(folder), "--minutes", "0"]) == 0
     assert "warm start" in capsys.readouterr().err
+    again = entry.card()
+    assert again["steps"] == 2
+    assert again["target_tokens"] > card["target_tokens"]
+    assert again["learning_curve"][:-1] == card["learning_curve"]
+    assert again["learning_curve"][-1]["target_tokens"] == again["target_tokens"]
 
 
 def test_a_warm_start_carries_on_what_the_card_counts() -> None:
@@ -361,3 +366,19 @@ def test_a_warm_start_carries_on_what_the_card_counts() -> None:
     assert progress.target_tokens == 0, "the schedule of the new run begins anew"
     progress.seconds = 30.0
     assert progress.minutes == 2.0
+
+
+def test_a_warm_start_keeps_what_it_began_with_until_something_is_better(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, seen = iter([1.0, *[2.0] * 50]), []
+
+    def rigged(network: torch.nn.Module, _: object) -> float:
+        seen.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        return next(losses)
+
+    monkeypatch.setattr(loop, "validation_loss", rigged)
+    run = train(ENTRIES[0], folder, folder / "run.pt", start=loop.Progress(earlier_tokens=5), minutes=0)
+    assert run.progress.best == 1.0
+    assert all(torch.equal(run.best_weights[name], tensor) for name, tensor in seen[0].items())
+    assert not torch.equal(run.best_weights["output_bias"], run.network.state_dict()["output_bias"])

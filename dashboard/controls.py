@@ -40,10 +40,15 @@ def sentence_bar() -> str:
             placeholder="Type an English sentence and press Enter",
         )
         with st.popover("Examples", icon=":material/format_quote:"):
-            st.caption("The last four are those of figure 3 in Bahdanau, Cho and Bengio 2015.")
-            for number, example in enumerate(EXAMPLES):
-                st.button(example, key=f"example-{number}", on_click=_take, args=(example,), type="tertiary")
+            examples("bar")
     return str(text)
+
+
+def examples(place: str) -> None:
+    """Draw the example sentences; a click puts one into the bar. ``place`` tells several lists of a page apart."""
+    for number, example in enumerate(EXAMPLES):
+        st.button(example, key=f"example-{place}-{number}", on_click=_take, args=(example,))
+    st.caption("The last four are those of figure 3 in Bahdanau, Cho and Bengio 2015.")
 
 
 def _take(example: str) -> None:
@@ -132,8 +137,8 @@ def candidates(trace: Trace, step: int) -> None:
 
     best = trace.candidates[step]
     st.caption(f"The ten likeliest tokens at step {step}; the likeliest is written.")
-    st.altair_chart(
-        candidate_bars([one.token for one in best], [one.probability for one in best], theme=theme()),
+    st.vega_lite_chart(
+        spec=candidate_bars([one.token for one in best], [one.probability for one in best], theme=theme()),
         alt=f"Probabilities of the ten likeliest tokens at step {step}",
         width="stretch",
     )

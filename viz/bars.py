@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import Any
 
 from viz.export import clipped
 from viz.matrix import shown
 from viz.palette import ThemeName
 from viz.palette import theme as colours_of
-
-if TYPE_CHECKING:
-    import altair
 
 BAR = 24
 """Pixels that one bar and the gap below it take."""
@@ -37,8 +36,8 @@ def candidate_bars(
     *,
     chosen: int | None = 0,
     theme: ThemeName = "light",
-) -> altair.LayerChart:
-    """Draw one bar a token, in the order given, on a fixed scale of 0 to 100%.
+) -> dict[str, Any]:
+    """Draw one bar a token, in the order given, on a fixed scale of 0 to 100%, as a Vega-Lite specification.
 
     Args:
         tokens: what could have come next; the same token may come twice and keeps two bars.
@@ -49,8 +48,6 @@ def candidate_bars(
     Raises:
         ValueError: no tokens, lengths that differ, probabilities outside 0..1, or a chosen position that is not there.
     """
-    import altair
-
     if not tokens or len(tokens) != len(probabilities):
         raise ValueError(f"probabilities: expected one for each of {len(tokens)} tokens, got {len(probabilities)}")
     for position, probability in enumerate(probabilities):
@@ -58,7 +55,6 @@ def candidate_bars(
             raise ValueError(f"probabilities[{position}]: expected 0..1, got {probability}")
     if chosen is not None and not 0 <= chosen < len(tokens):
         raise ValueError(f"chosen: expected 0..{len(tokens) - 1}, got {chosen}")
-    colours = colours_of(theme)
     rows = [
         {
             "rank": rank,
@@ -69,14 +65,27 @@ def candidate_bars(
         }
         for rank, (token, probability) in enumerate(zip(tokens, probabilities, strict=True))
     ]
-    # A bar stands at its position and the token is only its label, so a repeated token does not merge two bars.
     # JSON in ASCII is a literal of Vega's expressions too: a token cannot leave its quotes.
-    labels = json.dumps([clipped(token) for token in tokens])
+    labels = f"{json.dumps([clipped(token) for token in tokens])}[datum.value]"
+    spec = copy.deepcopy(_empty_bars(len(rows), theme))
+    spec["datasets"] = dict.fromkeys(spec["datasets"], rows)
+    for layer in spec["layer"]:
+        layer["encoding"]["y"]["axis"]["labelExpr"] = labels
+    return spec
+
+
+@cache
+def _empty_bars(count: int, theme: ThemeName) -> dict[str, Any]:
+    """Describe the chart but for its tokens and numbers, once: altair checks every part of it, which takes 50 ms."""
+    import altair
+
+    colours = colours_of(theme)
+    # A bar stands at its position and the token is only its label, so a repeated token does not merge two bars.
     y = altair.Y(
         "rank:O",
         title=None,
         axis=altair.Axis(
-            labelExpr=f"{labels}[datum.value]",
+            labelExpr="datum.value",
             labelLimit=160,
             labelOverlap=False,
             labelFontSize=13,
@@ -90,7 +99,7 @@ def candidate_bars(
         scale=altair.Scale(domain=[0, 1], clamp=True),
         axis=altair.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], labelFlush=True),
     )
-    base = altair.Chart(altair.InlineData(values=rows)).encode(
+    base = altair.Chart(altair.InlineData(values=[{"rank": rank} for rank in range(count)])).encode(
         y=y,
         tooltip=[
             altair.Tooltip("token:N", title="token"),
@@ -108,12 +117,13 @@ def candidate_bars(
         base.transform_filter(inside).mark_text(align="right", dx=-6, color=colours.surface),
     ]
     chart = altair.layer(bars, *(text.encode(x=x, text="said:N") for text in numbers))
-    drawn: altair.LayerChart = (
-        chart.properties(height=BAR * len(rows) + FOOT, background=colours.surface)
+    drawn = (
+        chart.properties(height=BAR * count + FOOT, background=colours.surface)
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=colours.text, titleColor=colours.muted, gridColor=colours.line, domainColor=colours.line,
             tickColor=colours.line, titleFontWeight="normal",
         )
     )  # fmt: skip
-    return drawn
+    spec: dict[str, Any] = drawn.to_dict()
+    return spec

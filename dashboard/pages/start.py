@@ -44,3 +44,7 @@ if traces is not None:
         label="See what they looked at, side by side",
         icon=":material/view_column:",
     )
+
+st.subheader("Or try one of these", anchor=False)
+with st.container(horizontal=True, gap="small"):
+    controls.examples("start")

@@ -14,7 +14,7 @@ PROBABILITIES = (0.5, 0.25, 0.1, 0.01, 0.0001)
 
 
 def spec(**options: Any) -> dict[str, Any]:
-    drawn: dict[str, Any] = candidate_bars(TOKENS, PROBABILITIES, **options).to_dict()
+    drawn: dict[str, Any] = candidate_bars(TOKENS, PROBABILITIES, **options)
     return drawn
 
 

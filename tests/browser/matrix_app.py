@@ -1,5 +1,7 @@
 """A small page for the browser tests: every kind of matrix, in several mounts."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -115,6 +117,13 @@ def page() -> None:
         seed = 1 if st.toggle("other weights") else 0
         show(matrix([cross(seed)], key="one"))
         show(matrix([cross(7, "The same words elsewhere")], key="two"))
+    elif view == "weight":
+        drawn = cross()
+        if st.toggle("one other weight"):
+            weights = drawn.weights.copy()
+            weights[2, 3] = 0.987
+            drawn = replace(drawn, weights=weights)
+        matrix([drawn], key="weight")
     elif view == "four":
         show(matrix([cross(), causal(), states(), square(12)], key="four"))
     elif view == "tiny":

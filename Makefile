@@ -18,7 +18,7 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/run.stamp
+bench: .venv/dev.stamp
 	$(BIN)/python -m bench
 
 clean:

@@ -62,6 +62,7 @@ def enter_to(page: Page, changed: str) -> list[float]:
     for sentence in SENTENCES:
         box = page.get_by_role("textbox").first
         box.fill(sentence)
+        page.wait_for_timeout(200)  # the page has dealt with the last letter by the time a typist presses Enter
         milliseconds = page.evaluate(
             """async ([changed]) => {
                 const value = new Function('return ' + changed), before = value();

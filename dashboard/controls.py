@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 TEXT = "text"
 DEFAULT_TEXT = "The cat drank the milk because it was hungry."
 LONGEST_TEXT = 1000  # characters that the bar takes; what is too long for a model is told, not cut
+CHART_PAUSE = 0.03  # seconds
 EXAMPLES = (
     DEFAULT_TEXT,
     "I am happy.",
@@ -136,9 +138,12 @@ def candidates(trace: Trace, step: int) -> None:
     from viz.bars import candidate_bars
 
     best = trace.candidates[step]
+    # What arrives together is drawn together, and a chart takes 30 ms: this lets the figure before it be painted first.
+    time.sleep(CHART_PAUSE)
     st.caption(f"The ten likeliest tokens at step {step}; the likeliest is written.")
     st.vega_lite_chart(
         spec=candidate_bars([one.token for one in best], [one.probability for one in best], theme=theme()),
+        key="candidates",
         alt=f"Probabilities of the ten likeliest tokens at step {step}",
         width="stretch",
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -59,19 +57,16 @@ def candidate_bars(
         {
             "rank": rank,
             "token": shown(token),
+            "label": clipped(token),
             "probability": float(probability),
             "said": percent(float(probability)),
             "chosen": rank == chosen,
         }
         for rank, (token, probability) in enumerate(zip(tokens, probabilities, strict=True))
     ]
-    # JSON in ASCII is a literal of Vega's expressions too: a token cannot leave its quotes.
-    labels = f"{json.dumps([clipped(token) for token in tokens])}[datum.value]"
-    spec = copy.deepcopy(_empty_bars(len(rows), theme))
-    spec["datasets"] = dict.fromkeys(spec["datasets"], rows)
-    for layer in spec["layer"]:
-        layer["encoding"]["y"]["axis"]["labelExpr"] = labels
-    return spec
+    # Nothing but the data differs from step to step: the browser then moves its bars instead of making them anew.
+    empty = _empty_bars(len(rows), theme)
+    return {**empty, "datasets": dict.fromkeys(empty["datasets"], rows)}
 
 
 @cache
@@ -80,19 +75,8 @@ def _empty_bars(count: int, theme: ThemeName) -> dict[str, Any]:
     import altair
 
     colours = colours_of(theme)
-    # A bar stands at its position and the token is only its label, so a repeated token does not merge two bars.
-    y = altair.Y(
-        "rank:O",
-        title=None,
-        axis=altair.Axis(
-            labelExpr="datum.value",
-            labelLimit=160,
-            labelOverlap=False,
-            labelFontSize=13,
-            ticks=False,
-            domain=False,
-        ),
-    )
+    # A bar stands at its position and the token is text beside it, so a repeated token does not merge two bars.
+    y = altair.Y("rank:O", title=None, axis=None)
     x = altair.X(
         "probability:Q",
         title="probability",
@@ -116,7 +100,10 @@ def _empty_bars(count: int, theme: ThemeName) -> dict[str, Any]:
         base.transform_filter(f"!({inside})").mark_text(align="left", dx=4, color=colours.text),
         base.transform_filter(inside).mark_text(align="right", dx=-6, color=colours.surface),
     ]
-    chart = altair.layer(bars, *(text.encode(x=x, text="said:N") for text in numbers))
+    labels = base.mark_text(align="right", dx=-8, fontSize=13, limit=160, color=colours.text).encode(
+        x=altair.value(0), text="label:N"
+    )
+    chart = altair.layer(bars, labels, *(text.encode(x=x, text="said:N") for text in numbers))
     drawn = (
         chart.properties(height=BAR * count + FOOT, background=colours.surface)
         .configure_view(stroke=None)

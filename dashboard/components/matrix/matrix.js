@@ -66,6 +66,7 @@ class View {
     this.rove(Math.min(this.roving ?? 0, this.figures.length - 1));
     this.width = null;
     this.arrange();
+    this.flush(); // new data is painted at once: charts that came with it would keep the next frame waiting
   }
 
   explain(node, m) {
@@ -109,20 +110,24 @@ class View {
 
   soil(figure) {
     this.dirty.add(figure);
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = undefined;
-      const ratio = window.devicePixelRatio || 1;
-      for (const one of this.dirty) {
-        if (!one.root.isConnected) continue;
-        one.paint(ratio);
-        if (!one.small) one.tell(one.readout);
-      }
-      this.dirty.clear();
-      if (this.meta.size === "small") (this.hovered ?? this.figures[this.pin?.matrix ?? 0]).tell(this.shared);
-      this.root.dataset.painted = ++this.painted;
-      performance.clearMarks("lookback-painted"); // the latest only: marks pile up
-      performance.mark("lookback-painted");
-    });
+    this.frame ??= requestAnimationFrame(() => this.flush());
+  }
+
+  flush() {
+    cancelAnimationFrame(this.frame);
+    this.frame = undefined;
+    if (!this.dirty.size) return;
+    const ratio = window.devicePixelRatio || 1;
+    for (const one of this.dirty) {
+      if (!one.root.isConnected) continue;
+      one.paint(ratio);
+      if (!one.small) one.tell(one.readout);
+    }
+    this.dirty.clear();
+    if (this.meta.size === "small") (this.hovered ?? this.figures[this.pin?.matrix ?? 0]).tell(this.shared);
+    this.root.dataset.painted = ++this.painted;
+    performance.clearMarks("lookback-painted"); // the latest only: marks pile up
+    performance.mark("lookback-painted");
   }
 
   listen(figure) {

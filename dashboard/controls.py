@@ -41,8 +41,11 @@ def sentence_bar() -> str:
             max_chars=LONGEST_TEXT,
             placeholder="Type an English sentence and press Enter",
         )
-        with st.popover("Examples", icon=":material/format_quote:"):
-            examples("bar")
+        # Filled when it is opened: what is not seen would be sent with every sentence all the same.
+        popover = st.popover("Examples", icon=":material/format_quote:", key="examples", on_change="rerun")
+        if popover.open:
+            with popover:
+                examples("bar")
     return str(text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 TEXT = "text"
 DEFAULT_TEXT = "The cat drank the milk because it was hungry."
 LONGEST_TEXT = 1000  # characters that the bar takes; what is too long for a model is told, not cut
-CHART_PAUSE = 0.03  # seconds
 EXAMPLES = (
     DEFAULT_TEXT,
     "I am happy.",
@@ -120,8 +119,6 @@ def translation(trace: Trace) -> None:
 
 def _probability(log_probability: float) -> str:
     """Show a small probability without a run of zeros."""
-    import math
-
     probability = math.exp(log_probability)
     return f"{probability:.1%}" if probability >= 0.001 else f"{probability:.0e}"
 
@@ -141,8 +138,6 @@ def candidates(trace: Trace, step: int) -> None:
     from viz.bars import candidate_bars
 
     best = trace.candidates[step]
-    # What arrives together is drawn together, and a chart takes 30 ms: this lets the figure before it be painted first.
-    time.sleep(CHART_PAUSE)
     st.caption(f"The ten likeliest tokens at step {step}; the likeliest is written.")
     st.vega_lite_chart(
         spec=candidate_bars([one.token for one in best], [one.probability for one in best], theme=theme()),

@@ -1,9 +1,9 @@
 """The Transformer: an encoder and a decoder made of attention alone.
 
 Vaswani et al. 2017, "Attention is all you need", section 3. Differences from the paper: sizes; each sub-layer
-normalises what it reads and one norm stands at each end (pre-norm, as in the authors' own later code: Xiong et al.
-2020), since with norms behind the sum, as printed, a model of this size learns more slowly. Dropout acts on sub-layer
-outputs and embeddings only, as section 5.4 says, so the weights shown are the weights used.
+normalises what it reads and one norm stands at each end (pre-norm, as in the authors' own later code; Xiong et al.
+2020 show that it trains more steadily than norms behind the sum, as printed). Dropout acts on sub-layer outputs and
+embeddings only, as section 5.4 says, so the weights shown are the weights used.
 
     Attention(Q, K, V) = softmax(Q K^T / sqrt(d_head)) V                                 equation 1
     MultiHead(Q, K, V) = Concat(head_1 ... head_h) W_O                                   section 3.2.2

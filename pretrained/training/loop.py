@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
+import random
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -22,7 +23,6 @@ from pretrained.tokenization import PAD, Tokenizer
 from pretrained.training import data
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pretrained.training.recipes import Recipe
@@ -220,7 +220,9 @@ def train(
     if checkpoint.is_file():
         run.load(checkpoint, device)
     pairs = recipe.training_pairs(folder)
-    validation = list(data.shuffled_batches(recipe.validation_pairs(folder), tokenizer, _fixed(), recipe.batch_tokens))
+    validation = list(
+        data.shuffled_batches(recipe.validation_pairs(folder), tokenizer, random.Random(0), recipe.batch_tokens)
+    )
     if run.progress.earlier_tokens and not run.best_weights:
         # What is shipped already is only to be replaced by something better.
         run.keep_if_best(validation_loss(network, validation))
@@ -311,9 +313,3 @@ def _status(progress: Progress, recipe: Recipe, losses: Sequence[float], seconds
 def _progress_line(line: str) -> None:
     end = "\r" if sys.stderr.isatty() else "\n"
     print(line, end=end, file=sys.stderr, flush=True)
-
-
-def _fixed() -> random.Random:
-    import random
-
-    return random.Random(0)

@@ -275,8 +275,9 @@ def _remaining_batches(
     pairs: Sequence[data.Pair], recipe: Recipe, tokenizer: Tokenizer, progress: Progress
 ) -> Iterator[data.Batch]:
     while True:
+        read = recipe.pairs_of_pass(pairs, progress.epoch)
         batches = data.epoch_batches(
-            pairs, tokenizer, seed=recipe.seed, epoch=progress.epoch, batch_tokens=recipe.batch_tokens
+            read, tokenizer, seed=recipe.seed, epoch=progress.epoch, batch_tokens=recipe.batch_tokens
         )
         done = progress.batch
         for number, batch in enumerate(batches):

@@ -13,6 +13,7 @@ from pretrained import tokenization
 from pretrained.training.data import Pair, read_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -22,7 +23,7 @@ class Recipe:
 
     Attributes:
         longest: most words a side, for each source of pairs that is used.
-        most: most pairs drawn from a source, where not all are used.
+        share: part of a source that one pass reads, where it is not all; the next pass reads another part.
         target_tokens: pieces to predict over the whole run; the schedule is stretched over them.
         batch_tokens: padded target pieces in one step.
         peak_rate: learning rate after warm-up; falls to a hundredth of it along a cosine.
@@ -30,7 +31,7 @@ class Recipe:
     """
 
     longest: dict[str, int]
-    most: dict[str, int]
+    share: dict[str, float]
     target_tokens: int
     batch_tokens: int = 2048
     peak_rate: float = 2e-3
@@ -41,17 +42,22 @@ class Recipe:
     seed: int = 1
 
     def training_pairs(self, folder: Path) -> list[Pair]:
-        """Read the pairs of this recipe; which ones are drawn is a function of the seed."""
+        """Read all pairs that any pass may read, in an order that is a function of the seed."""
         pairs = read_pairs(folder / "enfr" / "train.tsv.gz", tags=self.longest)
-        chance = random.Random(self.seed)
-        chance.shuffle(pairs)
-        taken: dict[str, int] = {}
-        kept = []
+        random.Random(self.seed).shuffle(pairs)
+        return pairs
+
+    def pairs_of_pass(self, pairs: Sequence[Pair], number: int) -> list[Pair]:
+        """Choose what pass ``number`` reads: every source's share, going round all of the source from pass to pass."""
+        sources: dict[str, list[Pair]] = {}
         for pair in pairs:
-            taken[pair.tag] = taken.get(pair.tag, 0) + 1
-            if taken[pair.tag] <= self.most.get(pair.tag, len(pairs)):
-                kept.append(pair)
-        return kept
+            sources.setdefault(pair.tag, []).append(pair)
+        chosen = []
+        for tag, all_of_it in sources.items():
+            count = max(1, round(self.share.get(tag, 1.0) * len(all_of_it)))
+            start = number * count % len(all_of_it)
+            chosen += (all_of_it[start:] + all_of_it[:start])[:count]
+        return chosen
 
     def validation_pairs(self, folder: Path) -> list[Pair]:
         """Read the pairs by which the best checkpoint is chosen: same sources, same lengths."""
@@ -59,9 +65,9 @@ class Recipe:
 
 
 TRANSLATION = Recipe(
-    longest={"tatoeba": 40, "multi30k": 40, "europarl": 20, "news": 20, "books": 20, "tico19": 20},
-    most={"europarl": 30_000},
-    target_tokens=7_000_000,
+    longest=dict.fromkeys(("tatoeba", "multi30k", "europarl", "news", "books", "tico19"), 45),
+    share={"europarl": 0.35, "news": 0.5, "books": 0.5, "tico19": 0.5},
+    target_tokens=20_200_000,
 )
 
 RECIPES = dict.fromkeys(("gru-seq2seq", "gru-bahdanau", "transformer"), TRANSLATION)

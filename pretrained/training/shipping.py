@@ -71,10 +71,10 @@ def write_card(entry: Entry, model: Translator, run: Run, recipe: Recipe, folder
             "data": {
                 "pairs": len(recipe.training_pairs(folder)),
                 "longest_words": recipe.longest,
-                "most_pairs": recipe.most,
+                "share_of_a_pass": recipe.share,
                 "sources": {tag: SOURCES[tag] for tag in recipe.longest},
             },
-            "schedule": {name: value for name, value in asdict(recipe).items() if name not in ("longest", "most")},
+            "schedule": {name: value for name, value in asdict(recipe).items() if name not in ("longest", "share")},
             "seed": recipe.seed,
             "steps": progress.earlier_steps + progress.steps,
             "target_tokens": progress.earlier_tokens + progress.target_tokens,

@@ -23,7 +23,7 @@ from tests.models import tiny
 
 RECIPE = Recipe(
     longest={"made up": 10},
-    most={},
+    share={},
     target_tokens=1500,
     batch_tokens=72,
     peak_rate=0.02,
@@ -214,13 +214,20 @@ def test_pairs_are_chosen_by_source_and_length(folder: Path) -> None:
 
 
 def test_pairs_are_drawn_by_the_seed(folder: Path) -> None:
-    few = dataclasses.replace(RECIPE, most={"made up": 50})
-    drawn = few.training_pairs(folder)
-    assert len(drawn) == 50
-    assert drawn == few.training_pairs(folder)
-    assert drawn != dataclasses.replace(few, seed=6).training_pairs(folder)
-    assert {*RECIPE.training_pairs(folder)} == {*made_up_pairs(200)}
+    pairs = RECIPE.training_pairs(folder)
+    assert {*pairs} == {*made_up_pairs(200)}
+    assert pairs == RECIPE.training_pairs(folder)
+    assert pairs != dataclasses.replace(RECIPE, seed=6).training_pairs(folder)
     assert {*RECIPE.validation_pairs(folder)} == {*made_up_pairs(220)[200:]}
+
+
+def test_passes_share_a_source_until_all_of_it_was_read(folder: Path) -> None:
+    third = dataclasses.replace(RECIPE, share={"made up": 0.35})
+    pairs = third.training_pairs(folder)
+    passes = [{*third.pairs_of_pass(pairs, number)} for number in range(3)]
+    assert [len(read) for read in passes] == [70, 70, 70]
+    assert not passes[0] & passes[1]
+    assert passes[0] | passes[1] | passes[2] == {*pairs}
 
 
 def test_the_data_folder_is_given_or_set_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def build(entry: Entry, sizes: dict[str, Any] | None = None) -> nn.Module:
     """Make a model's network with random weights, of its usual sizes unless others are given."""
     module_name, class_name = entry.architecture.split(":")
     module = importlib.import_module(f"pretrained.architectures.{module_name}")
-    network: nn.Module = getattr(module, class_name)(module.Config(**(sizes or {})))
+    network: nn.Module = getattr(module, class_name)(module.Config(**(entry.sizes if sizes is None else sizes)))
     return network
 
 

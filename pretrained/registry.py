@@ -7,9 +7,12 @@ imported here: an architecture is named by its module, and imported when the mod
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -26,6 +29,7 @@ class Entry:
         architecture: ``module:class`` in ``pretrained.architectures``; its ``Config`` stands in the same module.
         max_tokens: longest source, in pieces, ``</s>`` included.
         cell: ``rnn``, ``lstm``, ``gru`` or none.
+        sizes: what differs from the defaults of the architecture's ``Config``.
         attention: kinds of attention maps that a run returns.
         states: kinds of state maps that a run returns.
         positions: how order gets in: ``recurrence`` or ``sinusoidal``.
@@ -44,11 +48,17 @@ class Entry:
     positions: str
     summary: str
     cell: str | None = None
+    sizes: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def folder(self) -> Path:
         """Where the weights are shipped."""
         return WEIGHTS / self.name
+
+    @property
+    def finished(self) -> bool:
+        """Whether its whole training is done and its weights are shipped; pages show finished models only."""
+        return (self.folder / "card.json").is_file() and bool(self.card()["finished"])
 
     def card(self) -> dict[str, Any]:
         """Read what was measured when the model was trained; raises ``FileNotFoundError``."""

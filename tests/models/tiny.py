@@ -24,7 +24,7 @@ def sizes(entry: Entry, **given: Any) -> dict[str, Any]:
     """Those of the tiny sizes that the model's own config knows."""
     module = importlib.import_module(f"pretrained.architectures.{entry.architecture.partition(':')[0]}")
     known = {field.name for field in dataclasses.fields(module.Config)}
-    return {name: value for name, value in (SIZES | given).items() if name in known}
+    return {name: value for name, value in (dict(entry.sizes) | SIZES | given).items() if name in known}
 
 
 def network(entry: Entry, *, seed: int = 0, **given: Any) -> Any:

@@ -115,13 +115,12 @@ def train_model(options: argparse.Namespace) -> None:
     run = loop.train(
         network,
         recipe,
-        tokenization.load(TOKENIZER),
         folder=folder,
         checkpoint=checkpoint,
         minutes=options.minutes,
         start=start,
     )
-    model = shipping.ship(known, run, recipe, tokenizer=TOKENIZER, folder=folder)
+    model = shipping.ship(known, run, recipe, tokenizer=recipe.tokenizer, folder=folder)
     scores = model.entry.card()["scores"]["test"]
     print(f"{known.name}: {run.progress.target_tokens:,} of {recipe.target_tokens:,} target tokens, {scores['by_tag']}")
 

@@ -9,18 +9,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
-import random
 import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
-
-from pretrained.tokenization import PAD, Tokenizer
-from pretrained.training import data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,6 +71,21 @@ class Progress:
         return self.earlier_minutes + self.seconds / 60
 
 
+@runtime_checkable
+class Material(Protocol):
+    """What a model is trained on, opened once a run: batches that tell their ``target_tokens``, and their loss."""
+
+    @property
+    def validation(self) -> Sequence[Any]:
+        """The batches by which the best weights are chosen."""
+
+    def batches(self, number: int) -> Iterator[Any]:
+        """Yield one pass; the same number gives the same batches in the same order, in every process."""
+
+    def loss(self, network: nn.Module, batch: Any, *, label_smoothing: float) -> torch.Tensor:
+        """Give the mean loss over the batch's target tokens, in nats."""
+
+
 @dataclass
 class Run:
     """A model in training with all that a checkpoint holds."""
@@ -126,66 +137,23 @@ def rate_at(target_tokens: int, recipe: Recipe) -> float:
     return recipe.peak_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fallen)))
 
 
-def batch_loss(network: nn.Module, batch: data.Batch, *, label_smoothing: float = 0.0) -> torch.Tensor:
-    """Mean negative log-likelihood of the target's pieces, in nats, padding left out."""
-    device = next(network.parameters()).device
-    source = batch.source.to(device)
-    with torch.autocast(device.type, dtype=torch.bfloat16):
-        output = network(source, batch.target_in.to(device), source != PAD)
-    loss: torch.Tensor = CrossEntropy.apply(  # type: ignore[no-untyped-call]
-        output.logits.flatten(0, 1), batch.target_out.to(device).flatten(), label_smoothing
-    )
-    return loss
-
-
-class CrossEntropy(torch.autograd.Function):
-    """``nn.functional.cross_entropy`` with its gradient made in the same pass, a few rows at a time.
-
-    On a CPU the usual way spends a third of a training step on moving logits of 8,000 pieces through memory.
-    """
-
-    ROWS: ClassVar = {"cpu": 64, "cuda": 8192}
-
-    @staticmethod
-    def forward(ctx: Any, logits: torch.Tensor, target: torch.Tensor, smoothing: float) -> torch.Tensor:
-        """Mean loss in nats over the rows whose target is not padding, ``[row, piece]`` and ``[row]`` in."""
-        counted = (target != PAD).float()
-        scale = 1 / counted.sum()
-        gradient = torch.empty_like(logits)
-        loss = torch.zeros((), device=logits.device)
-        rows = CrossEntropy.ROWS[logits.device.type]
-        for start in range(0, len(target), rows):
-            part = slice(start, start + rows)
-            log_p = torch.log_softmax(logits[part].float(), -1)
-            wanted, weight = target[part, None], counted[part, None] * scale
-            likelihood = (1 - smoothing) * log_p.gather(1, wanted) + smoothing * log_p.mean(1, keepdim=True)
-            loss -= (likelihood * weight).sum()
-            p = log_p.exp_().sub_(smoothing / logits.shape[1])
-            p.scatter_add_(1, wanted, torch.full_like(weight, smoothing - 1))
-            gradient[part] = p.mul_(weight)
-        ctx.save_for_backward(gradient)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, _: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        """Hand on the gradient that ``forward`` made; a loss is differentiated by 1."""
-        (gradient,) = ctx.saved_tensors
-        return gradient, None, None
-
-
 @torch.inference_mode()
-def validation_loss(network: nn.Module, batches: Sequence[data.Batch]) -> float:
+def validation_loss(network: nn.Module, material: Material) -> float:
     """Loss per piece over all validation batches."""
     network.eval()
-    total = sum(float(batch_loss(network, batch)) * batch.target_tokens for batch in batches)
+    total = sum(float(_loss(network, material, batch)) * batch.target_tokens for batch in material.validation)
     network.train()
-    return total / sum(batch.target_tokens for batch in batches)
+    return total / sum(batch.target_tokens for batch in material.validation)
+
+
+def _loss(network: nn.Module, material: Material, batch: Any, *, label_smoothing: float = 0.0) -> torch.Tensor:
+    with torch.autocast(next(network.parameters()).device.type, dtype=torch.bfloat16):
+        return material.loss(network, batch, label_smoothing=label_smoothing)
 
 
 def train(
     network: nn.Module,
     recipe: Recipe,
-    tokenizer: Tokenizer,
     *,
     folder: Path,
     checkpoint: Path,
@@ -196,9 +164,8 @@ def train(
     """Train until the recipe's target tokens are seen or ``minutes`` are over.
 
     Args:
-        network: an encoder-decoder; a checkpoint at ``checkpoint``, if there is one, replaces its weights.
-        recipe: data, schedule and length.
-        tokenizer: cuts the text.
+        network: a checkpoint at ``checkpoint``, if there is one, replaces its weights.
+        recipe: data, loss, schedule and length.
         folder: the data.
         checkpoint: where the run is kept.
         minutes: stop after so many, ready to go on.
@@ -219,24 +186,21 @@ def train(
     run = Run(network, optimizer, start or Progress(), {})
     if checkpoint.is_file():
         run.load(checkpoint, device)
-    pairs = recipe.training_pairs(folder)
-    validation = list(
-        data.shuffled_batches(recipe.validation_pairs(folder), tokenizer, random.Random(0), recipe.batch_tokens)
-    )
+    material = recipe.material(folder)
     if run.progress.earlier_tokens and not run.best_weights:
         # What is shipped already is only to be replaced by something better.
-        run.keep_if_best(validation_loss(network, validation))
+        run.keep_if_best(validation_loss(network, material))
     progress, started = run.progress, time.monotonic()
     spent, saved = progress.seconds, started
     between = recipe.target_tokens / VALIDATIONS
     next_validation = between * (progress.target_tokens // between + 1)
     losses: list[float] = []
-    for batch in _remaining_batches(pairs, recipe, tokenizer, progress):
+    for batch in _remaining_batches(material, progress):
         if progress.target_tokens >= recipe.target_tokens:
             break
         for group in optimizer.param_groups:
             group["lr"] = rate_at(progress.target_tokens, recipe)
-        loss = batch_loss(network, batch, label_smoothing=recipe.label_smoothing)
+        loss = _loss(network, material, batch, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
@@ -252,7 +216,7 @@ def train(
         finished = progress.target_tokens >= recipe.target_tokens
         stopped = minutes is not None and now - started >= minutes * 60
         if progress.target_tokens >= next_validation or finished or stopped:
-            _validate(run, validation, losses)
+            _validate(run, material, losses)
             next_validation = between * (progress.target_tokens // between + 1)
             losses = []
         if finished or stopped or now - saved >= CHECKPOINT_SECONDS:
@@ -271,24 +235,18 @@ def keep_freed_memory() -> None:
         c_library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def _remaining_batches(
-    pairs: Sequence[data.Pair], recipe: Recipe, tokenizer: Tokenizer, progress: Progress
-) -> Iterator[data.Batch]:
+def _remaining_batches(material: Material, progress: Progress) -> Iterator[Any]:
     while True:
-        read = recipe.pairs_of_pass(pairs, progress.epoch)
-        batches = data.epoch_batches(
-            read, tokenizer, seed=recipe.seed, epoch=progress.epoch, batch_tokens=recipe.batch_tokens
-        )
         done = progress.batch
-        for number, batch in enumerate(batches):
+        for number, batch in enumerate(material.batches(progress.epoch)):
             if number >= done:
                 yield batch
         progress.epoch, progress.batch = progress.epoch + 1, 0
 
 
-def _validate(run: Run, validation: Sequence[data.Batch], losses: Sequence[float]) -> None:
+def _validate(run: Run, material: Material, losses: Sequence[float]) -> None:
     progress = run.progress
-    loss = validation_loss(run.network, validation)
+    loss = validation_loss(run.network, material)
     point = {
         "target_tokens": progress.earlier_tokens + progress.target_tokens,
         "minutes": round(progress.minutes, 2),

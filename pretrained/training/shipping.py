@@ -36,14 +36,6 @@ GOLDEN_TEXTS = (
     "Thank you very much.",
     "I love you.",
 )
-SOURCES = {
-    "tatoeba": "Tatoeba (tatoeba.org, www.manythings.org/anki), CC BY 2.0 FR",
-    "europarl": "Europarl v7 (P. Koehn), no known copyright restriction",
-    "multi30k": "Multi30k (Elliott et al. 2016, 2017), research use",
-    "news": "WMT news test sets 2008 to 2013 and newsdiscusstest2015, free for research",
-    "books": "TransRead novels (fyvo/TransReadAlignments), CC BY-SA 4.0",
-    "tico19": "TICO-19, CC0 1.0",
-}
 
 
 def ship(entry: Entry, run: Run, recipe: Recipe, *, tokenizer: str, folder: Path) -> Translator:
@@ -68,13 +60,8 @@ def write_card(entry: Entry, model: Translator, run: Run, recipe: Recipe, folder
         {
             "model": entry.name,
             "paper": entry.paper,
-            "data": {
-                "pairs": len(recipe.training_pairs(folder)),
-                "longest_words": recipe.longest,
-                "share_of_a_pass": recipe.share,
-                "sources": {tag: SOURCES[tag] for tag in recipe.longest},
-            },
-            "schedule": {name: value for name, value in asdict(recipe).items() if name not in ("longest", "share")},
+            "data": recipe.facts(folder),
+            "schedule": recipe.schedule(),
             "seed": recipe.seed,
             "steps": progress.earlier_steps + progress.steps,
             "target_tokens": progress.earlier_tokens + progress.target_tokens,

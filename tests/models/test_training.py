@@ -18,10 +18,11 @@ from pretrained.registry import ENTRIES, Entry
 from pretrained.tokenization import PAD, START, Tokenizer
 from pretrained.training import data, loop, recipes, shipping
 from pretrained.training.data import Batch, Pair
-from pretrained.training.recipes import Recipe
+from pretrained.training.loss import cross_entropy
+from pretrained.training.recipes import TranslationRecipe
 from tests.models import tiny
 
-RECIPE = Recipe(
+RECIPE = TranslationRecipe(
     longest={"made up": 10},
     share={},
     target_tokens=1500,
@@ -83,7 +84,7 @@ def test_cross_entropy_equals_torch(smoothing: float, padded: int) -> None:
     target = torch.randint(1, 30, (150,), generator=draw)
     target[torch.randperm(150, generator=draw)[:padded]] = PAD
     ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
-    loss = loop.CrossEntropy.apply(ours, target, smoothing)
+    loss = cross_entropy(ours, target, label_smoothing=smoothing)
     expected = torch.nn.functional.cross_entropy(theirs, target, ignore_index=PAD, label_smoothing=smoothing)
     loss.backward()
     expected.backward()
@@ -95,9 +96,10 @@ def test_cross_entropy_equals_torch(smoothing: float, padded: int) -> None:
     assert torch.equal(ours.detach(), logits)
 
 
-def test_validation_loss_is_the_mean_over_pieces(tokenizer: Tokenizer) -> None:
-    network = tiny.network(ENTRIES[0], d_vocab=len(tokenizer)).train()
-    batches = list(data.shuffled_batches(made_up_pairs(20), tokenizer, random.Random(0), 40))
+def test_validation_loss_is_the_mean_over_pieces(folder: Path) -> None:
+    network = tiny.network(ENTRIES[0], d_vocab=len(tokenization.load("enfr"))).train()
+    material = RECIPE.material(folder)
+    batches = material.validation
     assert len({batch.target_tokens for batch in batches}) > 1
     total = 0.0
     for batch in batches:
@@ -108,7 +110,7 @@ def test_validation_loss_is_the_mean_over_pieces(tokenizer: Tokenizer) -> None:
             torch.nn.functional.cross_entropy(logits.flatten(0, 1), target, ignore_index=PAD, reduction="sum")
         )
     expected = total / sum(batch.target_tokens for batch in batches)
-    assert loop.validation_loss(network, batches) == pytest.approx(expected, rel=1e-3)
+    assert loop.validation_loss(network, material) == pytest.approx(expected, rel=1e-3)
     assert network.training
 
 
@@ -247,14 +249,12 @@ def test_the_data_folder_is_given_or_set_or_named(tmp_path: Path, monkeypatch: p
 def train(
     entry: Entry, folder: Path, checkpoint: Path, *, seed: int = 0, dropout: float = 0.0, **options: Any
 ) -> loop.Run:
-    tokenizer = tokenization.load("enfr")
-    network = tiny.network(entry, seed=seed, d_vocab=len(tokenizer), dropout=dropout).requires_grad_()
+    pieces = len(tokenization.load("enfr"))
+    network = tiny.network(entry, seed=seed, d_vocab=pieces, dropout=dropout).requires_grad_()
     # Of the usual spread, from which training starts.
     for parameter in network.parameters():
         parameter.data *= 0.2
-    return loop.train(
-        network, RECIPE, tokenizer, folder=folder, checkpoint=checkpoint, report=lambda _: None, **options
-    )
+    return loop.train(network, RECIPE, folder=folder, checkpoint=checkpoint, report=lambda _: None, **options)
 
 
 def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
@@ -342,7 +342,7 @@ def test_train_ships_a_whole_model(
         loading, "build", lambda entry, sizes=None: build(entry, sizes or tiny.sizes(entry, d_vocab=8000))
     )
     monkeypatch.setitem(recipes.RECIPES, entry.name, RECIPE)
-    monkeypatch.setitem(shipping.SOURCES, "made up", "this file, CC0")
+    monkeypatch.setitem(recipes.SOURCES, "made up", "this file, CC0")
     monkeypatch.setattr(shipping, "MARGIN", 0.0)
     assert main(["train", entry.name, "--data", str(folder), "--minutes", "0"]) == 0
     assert f"of {RECIPE.target_tokens:,} target tokens" in capsys.readouterr().out

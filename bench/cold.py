@@ -15,11 +15,13 @@ PARTS = {
     "python": "pass",
     "import streamlit": "import streamlit",
     "import torch": "import torch",
-    "import torch, load the three models": (
-        "import pretrained; [pretrained.load(entry.name) for entry in pretrained.ENTRIES]"
+    "import torch, load every finished model": (
+        "import pretrained; [pretrained.load(entry.name) for entry in pretrained.ENTRIES if entry.finished]"
     ),
-    "the same, and one sentence through each": (
-        "import pretrained; [pretrained.load(entry.name).run('I am happy.') for entry in pretrained.ENTRIES]"
+    "the same, and one sentence through each translator": (
+        "import pretrained;"
+        "models = [pretrained.load(entry.name) for entry in pretrained.ENTRIES if entry.finished];"
+        "[model.run('I am happy.') for model in models if model.entry.task.startswith('translation')]"
     ),
 }
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from pretrained.translation import Translator
+    from pretrained.model import Model
 
 TEXT = "The old man gave the children a book about animals."
 REPEATS = 60
 
 
 @torch.inference_mode()
-def bare(model: Translator, text: str) -> list[tuple[Tensor, ...]]:
+def bare(model: Model, text: str) -> list[tuple[Tensor, ...]]:
     """Translate with a cached greedy loop that keeps attention weights and nothing else."""
     ids = model.tokenizer.encode(text).ids
     encoding = model.network.encode(torch.tensor([ids]))
@@ -53,6 +53,8 @@ def report() -> Iterator[str]:
     """Yield a line a model: full run against bare loop, medians over warm repeats on one thread."""
     torch.set_num_threads(1)
     for entry in pretrained.ENTRIES:
+        if not entry.finished or not entry.task.startswith("translation"):
+            continue
         model = pretrained.load(entry.name)
         trace = model.run(TEXT)
         full, base = alternate(lambda: model.run(TEXT), lambda: bare(model, TEXT), REPEATS)  # noqa: B023

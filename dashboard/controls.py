@@ -10,11 +10,14 @@ import streamlit as st
 from dashboard import runs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pretrained.trace import Trace
     from viz.palette import ThemeName
 
 TEXT = "text"
 DEFAULT_TEXT = "The cat drank the milk because it was hungry."
+TICK_SECONDS = 0.9  # a step of playing: long enough to read what has changed
 LONGEST_TEXT = 1000  # characters that the bar takes; what is too long for a model is told, not cut
 EXAMPLES = (
     DEFAULT_TEXT,
@@ -62,7 +65,7 @@ def _take(example: str) -> None:
 def run_or_explain(*names: str) -> tuple[Trace, ...] | None:
     """Run models on the sentence in the bar; where they cannot read it, say why and return ``None``."""
     text = str(st.session_state.get(TEXT, DEFAULT_TEXT))
-    from pretrained.translation import TextError
+    from pretrained.model import TextError
 
     try:
         traces = tuple(runs.run(name, text) for name in names)
@@ -96,7 +99,13 @@ def head_of_layer(n_layers: int, n_heads: int) -> tuple[int, int]:
         return layer_picker(n_layers), head_picker(n_heads)
 
 
-def step_slider(tokens: tuple[str, ...], *, key: str = "step", label: str = "Output step") -> int:
+def step_slider(
+    tokens: tuple[str, ...],
+    *,
+    key: str = "step",
+    label: str = "Output step",
+    on_change: Callable[[], None] | None = None,
+) -> int:
     """Choose how far the output has been written, counted from 0; the whole of it unless a reader asks for less."""
     last = len(tokens) - 1
     if last == 0:
@@ -104,7 +113,72 @@ def step_slider(tokens: tuple[str, ...], *, key: str = "step", label: str = "Out
     # A step of a longer sentence may have been left behind.
     if int(st.session_state.get(key, 0)) > last:
         del st.session_state[key]
-    return int(st.slider(label, 0, last, last, key=key, bind="query-params"))
+    return int(st.slider(label, 0, last, last, key=key, bind="query-params", on_change=on_change))
+
+
+def stepper(
+    draw: Callable[[int], None], tokens: tuple[str, ...], *, key: str = "step", label: str = "Output step"
+) -> None:
+    """Draw a step slider with a play button, and below it what ``draw`` makes of the step, in a fragment of its own.
+
+    Playing begins at the first step if the last one is shown, goes on by one step a tick, and stops at the last.
+    """
+    playing, fresh, last = f"{key}-playing", f"{key}-fresh", len(tokens) - 1
+
+    def toggle() -> None:
+        st.session_state[playing] = not st.session_state.get(playing, False)
+        if st.session_state[playing] and int(st.session_state.get(key, last)) >= last:
+            st.session_state[key] = 0
+
+    def pause() -> None:
+        st.session_state[playing] = False
+
+    ticking = bool(st.session_state.get(playing, False)) and last > 0
+    # The first drawing after a press of the button shows where playing begins; every later one is a tick.
+    st.session_state[fresh] = True
+
+    @st.fragment(run_every=TICK_SECONDS if ticking else None)
+    def frame() -> None:
+        is_tick = not st.session_state.pop(fresh, False)
+        if ticking and is_tick and st.session_state.get(playing):
+            st.session_state[key] = min(int(st.session_state.get(key, 0)) + 1, last)
+            st.session_state[playing] = st.session_state[key] < last
+        if ticking != bool(st.session_state.get(playing, False)) and last > 0:
+            # Only a run of the whole page starts or stops the clock.
+            st.rerun()
+        if last > 0:
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                st.button(
+                    "Pause" if ticking else "Play",
+                    key=f"{key}-play",
+                    on_click=toggle,
+                    icon=":material/pause:" if ticking else ":material/play_arrow:",
+                )
+                step = step_slider(tokens, key=key, label=label, on_change=pause)
+        else:
+            step = 0
+        draw(step)
+
+    frame()
+
+
+def prediction(question: str, options: Sequence[str], answer: int, *, key: str, why: str) -> None:
+    """Ask before showing: the reader chooses, then sees what the model did and why.
+
+    Args:
+        question: words of our own.
+        options: likewise.
+        answer: index of what the model did, on this sentence.
+        key: the widget key; a new sentence is a new question.
+        why: what explains the answer, in words of our own.
+    """
+    with st.container(border=True, gap="xsmall"):
+        chosen = st.radio(f"**Predict first.** {question}", options, index=None, key=key, horizontal=True)
+        if chosen is None:
+            st.caption("Choose, and the model's answer on this sentence appears.")
+            return
+        right = options.index(chosen) == answer
+        st.markdown(f"{'Right' if right else 'Not here'}: **{options[answer]}**. {why}")
 
 
 def translation(trace: Trace) -> None:

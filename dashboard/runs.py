@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 if TYPE_CHECKING:
+    from pretrained.model import Model
     from pretrained.trace import Trace
-    from pretrained.translation import Translator
 
 KEPT_RUNS = 256  # a trace of 64 tokens is about 2 MB
 
 
 @st.cache_resource(show_spinner=False)
-def load(name: str) -> Translator:
+def load(name: str) -> Model:
     """Load a model once for all readers; torch is imported here, by the first page that needs it."""
     import torch
 
@@ -25,7 +26,8 @@ def load(name: str) -> Translator:
     torch.set_num_threads(1)
     model = pretrained.load(name)
     # The first pass of a process pays for torch's own start, which is not what a reader's sentence costs.
-    model.run("Hello.")
+    with contextlib.suppress(ValueError):  # a model may have no use for a sentence
+        model.run("Hello.")
     # What is loaded stays: without this every collection walks through all of torch.
     gc.freeze()
     return model

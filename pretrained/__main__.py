@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pretrained.registry import ENTRIES, entry
+from pretrained.registry import ABLATIONS, ENTRIES, entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pretrained.registry import Entry
     from pretrained.trace import Trace
 
 BAD_INPUT = 2
-TOKENIZER = "enfr"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +45,7 @@ def list_models(options: argparse.Namespace) -> None:
                 "year": known.year,
                 "parameters": card.get("parameters"),
                 "bytes": card.get("bytes"),
+                "finished": known.finished,
                 "max_tokens": known.max_tokens,
                 "attention": list(known.attention),
                 "states": list(known.states),
@@ -55,7 +57,8 @@ def list_models(options: argparse.Namespace) -> None:
     for row in rows:
         size = f"{row['parameters']:,} parameters" if row["parameters"] else "not trained yet"
         attention = ", ".join(row["attention"]) or "no attention"
-        print(f"{row['name']:16} {row['task']:20} {row['year']}  {size:22} {attention}")
+        unfinished = "" if row["finished"] or not row["parameters"] else "  (not finished)"
+        print(f"{row['name']:24} {row['task']:20} {row['year']}  {size:22} {attention}{unfinished}")
 
 
 def run_model(options: argparse.Namespace) -> None:
@@ -63,7 +66,7 @@ def run_model(options: argparse.Namespace) -> None:
     known = entry(options.model)
     import pretrained
 
-    trace = pretrained.load(known.name).run(options.text)
+    trace = pretrained.load(known.name, checkpoint=options.checkpoint).run(options.text)
     if options.npz:
         import numpy as np
 
@@ -79,50 +82,112 @@ def run_model(options: argparse.Namespace) -> None:
 
 
 def score_model(options: argparse.Namespace) -> None:
-    """Score one model on a file of pairs."""
+    """Score one model on a file of pairs, or its attention on a file of gold alignments."""
     known = entry(options.model)
+    if options.alignments:
+        _score_alignments(known, options)
+        return
     import pretrained
-    from pretrained.training import evaluation
+    from pretrained.training import recipes
 
-    evaluation.read_test(options.file)  # a broken file is told before a model is loaded
-    result = evaluation.score(pretrained.load(known.name), options.file)
+    recipe = recipes.RECIPES[known.name]
+    recipe.check(options.file)  # a broken file is told before a model is loaded
+    result = recipe.score(pretrained.load(known.name), options.file)
     if options.json:
         _print_json(result)
         return
-    print(f"{known.name} on {options.file}: {result['count']} pairs in {result['seconds']} s")
-    for name, part in {"all": result["metrics"], **result["by_tag"], **result["by_length"]}.items():
-        count = part.get("count", result["count"])
-        print(f"  {name:12} chrF {part['chrf']:5.1f}  BLEU {part['bleu']:5.1f}  {count:6} pairs")
+    print(f"{known.name} on {options.file or 'its own test'}: {result['count']} pairs in {result['seconds']} s")
+    parts = {"all": result["metrics"]}
+    for group in ("by_tag", "by_length", "by_distance"):
+        parts |= result.get(group, {})
+    for name, part in parts.items():
+        figures = "  ".join(f"{metric} {value:6.4g}" for metric, value in part.items() if metric != "count")
+        print(f"  {name:12} {figures}  {part.get('count', result['count']):6} pairs")
+
+
+def _score_alignments(known: Entry, options: argparse.Namespace) -> None:
+    import pretrained
+    from pretrained.training import alignments
+
+    alignments.expect_attention(known)  # this and a broken file are told before a model is loaded
+    alignments.read_gold(options.alignments)
+    result = alignments.score(pretrained.load(known.name), options.alignments, folder=options.data)
+    if options.json:
+        _print_json(result)
+        return
+    metrics = result["metrics"]
+    print(f"{known.name} on {options.alignments}: {result['count']} pairs, read from {_place(result['chosen'])}")
+    print(f"  AER {metrics['aer']:.3f}  precision {metrics['precision']:.3f}  recall {metrics['recall']:.3f}")
+    for place in result["by_layer_head"]:
+        print(f"  {_place(place):20} AER {place['aer']:.3f}")
+
+
+def _place(place: dict[str, Any]) -> str:
+    head = "mean of heads" if place["head"] is None else f"head {place['head']}"
+    return f"layer {place['layer']}, {head}"
 
 
 def train_model(options: argparse.Namespace) -> None:
-    """Train a model, or go on where its last training stopped, and write what is shipped."""
-    known = entry(options.model)
-    from pretrained import loading, tokenization
-    from pretrained.training import data, loop, recipes, shipping
+    """Train a model, or all that are not trained to the end, going on where the last training stopped."""
+    known = None if options.all else entry(options.model)
+    from pretrained.training import data, plan
 
     folder = data.folder(options.data)
+    if known is not None:
+        _train(known, folder, options.minutes)
+        return
+    tasks = plan.tasks()
+    print("\n".join(map(str, tasks)) or "every model is trained to the end", file=sys.stderr)
+    end = None if options.minutes is None else time.monotonic() + 60 * options.minutes
+    for number, task in enumerate(tasks):
+        left = None if end is None else (end - time.monotonic()) / 60
+        if number and left is not None and left <= 0:
+            print(f"no time left for {', '.join(task.entry.name for task in tasks[number:])}", file=sys.stderr)
+            return
+        _train(task.entry, folder, left)
+
+
+def _train(known: Entry, folder: Path, minutes: float | None) -> None:
+    """Train one model and write what is shipped."""
+    from pretrained import loading, tokenization
+    from pretrained.training import loop, recipes, shipping
+
     recipe = recipes.RECIPES[known.name]
-    if not (tokenization.FOLDER / f"{TOKENIZER}.json").is_file():
-        recipes.train_tokenizer(TOKENIZER, folder)
+    if not (tokenization.FOLDER / f"{recipe.tokenizer}.json").is_file():
+        recipe.learn_tokenizer(folder)
     network = loading.build(known)
+    for name, parameter in network.named_parameters():
+        # What belongs to a parent stays as it is.
+        parameter.requires_grad = name.startswith(known.own)
     checkpoint = loop.CHECKPOINTS / f"{known.name}.pt"
     start = loop.Progress()
     if not checkpoint.is_file() and (known.folder / "model.safetensors").is_file():
         start = loop.Progress.after(known.card())
-        network.load_state_dict(loading.read_weights(known.folder / "model.safetensors"))
+        network.load_state_dict(loading.read_model(known))
         print(f"warm start from {known.folder}", file=sys.stderr)
+    elif not checkpoint.is_file() and known.parent:
+        loading.begin_from_parent(network, known)
+        print(f"adapted from {known.parent}", file=sys.stderr)
     run = loop.train(
         network,
         recipe,
         folder=folder,
         checkpoint=checkpoint,
-        minutes=options.minutes,
+        minutes=minutes,
         start=start,
     )
+    if known in ABLATIONS:
+        shipping.ship_curve(known, run, recipe, folder=folder)
+        seen = f"{run.progress.target_tokens:,} of {recipe.length:,} target tokens"
+        print(f"{known.name}: {seen}{', diverged' if run.progress.diverged else ''}: {known.folder / 'card.json'}")
+        return
     model = shipping.ship(known, run, recipe, tokenizer=recipe.tokenizer, folder=folder)
     scores = model.entry.card()["scores"]["test"]
-    print(f"{known.name}: {run.progress.target_tokens:,} of {recipe.target_tokens:,} target tokens, {scores['by_tag']}")
+    state = "finished" if known.finished else "not finished"
+    print(
+        f"{known.name}: {run.progress.target_tokens:,} of {recipe.target_tokens:,} target tokens, {state}, "
+        f"{scores['metrics']}"
+    )
 
 
 def _describe(trace: Trace) -> dict[str, Any]:
@@ -173,19 +238,31 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--npz", type=Path, metavar="FILE", help="write all arrays, named kind.layer, [head, query, key]"
     )
+    running.add_argument(
+        "--checkpoint", type=int, metavar="K", help="as it was at a checkpoint along its training, counted from 0"
+    )
     running.set_defaults(command=run_model)
 
-    scoring = commands.add_parser("score", help="score a model on a file of pairs")
+    scoring = commands.add_parser("score", help="score a model on a file of pairs, or its attention on gold alignments")
     scoring.add_argument("model")
-    scoring.add_argument("file", type=Path, help="tsv[.gz]: source, target, tag; or jsonl: en, refs")
+    tested = scoring.add_mutually_exclusive_group()
+    tested.add_argument(
+        "file", type=Path, nargs="?", help="tsv[.gz]: source, target, tag; or jsonl; without it a test that is made up"
+    )
+    tested.add_argument(
+        "--alignments", type=Path, metavar="FILE", help="jsonl[.gz]: two texts, spans of their words, sure and possible"
+    )
     scoring.set_defaults(command=score_model)
 
     training = commands.add_parser("train", help="train a model, or go on training it")
-    training.add_argument("model")
-    training.add_argument("--minutes", type=float, help="stop after so many minutes, ready to go on")
-    training.add_argument("--data", type=Path, help="the data folder; else LOOKBACK_DATA, else data/")
+    trained = training.add_mutually_exclusive_group(required=True)
+    trained.add_argument("model", nargs="?")
+    trained.add_argument("--all", action="store_true", help="every model that is not trained to the end, one by one")
+    training.add_argument("--minutes", type=float, help="stop after so many minutes in all, ready to go on")
     training.set_defaults(command=train_model)
 
+    for command in (scoring, training):
+        command.add_argument("--data", type=Path, help="the data folder; else LOOKBACK_DATA, else data/")
     for command in (listing, running, scoring):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 WORD_MARK = "\u2581"
+INNER_MARK = "@@"  # begins a piece that does not begin a word, where the words were cut beforehand
 FOLDER = Path(__file__).parent / "weights" / "tokenizers"
 
 # Typography that the training text does not have, and what it has instead; each of an ellipsis's stops has its span.
@@ -45,6 +46,26 @@ class Pieces:
     ids: tuple[int, ...]
     spans: tuple[tuple[int, int], ...]
     labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WordPieces:
+    """Words cut into pieces.
+
+    Attributes:
+        ids: one number a piece; the last is ``</s>``.
+        words: which word every piece but the last is of, counted from 0.
+        spans: ``(start, end)`` of every piece but the last in its word, in characters; they leave no gap.
+    """
+
+    ids: tuple[int, ...]
+    words: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def first(self) -> tuple[int, ...]:
+        """Where the first piece of every word stands."""
+        return tuple(place for place, word in enumerate(self.words) if place == 0 or word != self.words[place - 1])
 
 
 class Tokenizer:
@@ -83,6 +104,16 @@ class Tokenizer:
         """Encode many texts, numbers only, each with ``</s>`` at its end."""
         readable = [in_readable_case(text) for text in texts]
         return [[*encoding.ids, END] for encoding in self._tokenizer.encode_batch_fast(readable)]
+
+    def encode_words(self, texts: Sequence[Sequence[str]]) -> list[WordPieces]:
+        """Encode many texts that are cut into words already, each with ``</s>`` at its end."""
+        found = []
+        for words, encoding in zip(texts, self._tokenizer.encode_batch(texts, is_pretokenized=True), strict=True):
+            # A piece of no word would be one that the tokenizer put in by itself; it puts in none.
+            numbers = tuple(number for number in encoding.word_ids if number is not None)
+            starts = [start for start, _ in encoding.offsets]
+            found.append(WordPieces((*encoding.ids, END), numbers, _without_gaps(words, numbers, starts)))
+        return found
 
     def decode(self, ids: Sequence[int]) -> Pieces:
         """Name generated pieces by their place in the text that they spell.
@@ -128,6 +159,15 @@ def _as_seen(text: str, start: int, end: int, following: int) -> tuple[int, int]
     return start, end
 
 
+def _without_gaps(words: Sequence[str], numbers: Sequence[int], starts: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Let every piece end where the next one starts, so that accents merged by normalisation have their place."""
+    following = [*zip(numbers, starts, strict=True), (len(words), 0)][1:]
+    return tuple(
+        (start, next_start if next_number == number else len(words[number]))
+        for number, start, (next_number, next_start) in zip(numbers, starts, following, strict=True)
+    )
+
+
 @functools.cache
 def load(name: str) -> Tokenizer:
     """Load a shipped tokenizer once, by name; raises ``FileNotFoundError``."""
@@ -156,8 +196,7 @@ def blank() -> tokenizers.Tokenizer:
     tokenizer = tokenizers.Tokenizer(models.BPE(unk_token=SPECIAL[UNKNOWN]))
     tokenizer.normalizer = normalizers.Sequence(
         [
-            normalizers.NFC(),
-            *(normalizers.Replace(typed, trained) for typed, trained in FOLDED.items()),
+            *_typography(),
             normalizers.Replace(Regex(r"\s+"), " "),
             normalizers.Strip(),
             normalizers.Prepend(WORD_MARK),
@@ -167,3 +206,64 @@ def blank() -> tokenizers.Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE_BORDERS), behavior="isolated")
     tokenizer.decoder = decoders.Metaspace(replacement=WORD_MARK)
     return tokenizer
+
+
+def train_on_words(texts: Iterator[str], *, size: int, path: Path) -> None:
+    """Learn a lower-case byte-pair encoding from texts whose words stand apart, for ``Tokenizer.encode_words``."""
+    import tokenizers
+    from tokenizers import models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = tokenizers.Tokenizer(models.BPE(unk_token=SPECIAL[UNKNOWN], continuing_subword_prefix=INNER_MARK))
+    tokenizer.normalizer = normalizers.Sequence([*_typography(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=list(SPECIAL),
+        limit_alphabet=60,
+        continuing_subword_prefix=INNER_MARK,
+        show_progress=True,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(path))
+
+
+def train_words(texts: Iterator[str], *, path: Path) -> None:
+    """Give every word and every sign of ``texts`` a piece of its own, in lower case, and write the tokenizer."""
+    from tokenizers import models, normalizers, trainers
+
+    tokenizer = blank()
+    tokenizer.model = models.WordLevel(unk_token=SPECIAL[UNKNOWN])
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), tokenizer.normalizer])
+    tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL), show_progress=False))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(path))
+
+
+def write_characters(alphabet: str, *, path: Path) -> None:
+    """Write a tokenizer that has learned nothing: a piece is one character of ``alphabet``, in lower case.
+
+    Where no space is in the alphabet, spaces between characters are passed over.
+    """
+    import tokenizers
+    from tokenizers import Regex, models, normalizers
+
+    vocabulary = {piece: index for index, piece in enumerate((*SPECIAL, *alphabet))}
+    tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, [], unk_token=SPECIAL[UNKNOWN]))
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            *_typography(),
+            normalizers.Replace(Regex(r"\s+"), " " if " " in alphabet else ""),
+            normalizers.Strip(),
+            normalizers.Lowercase(),
+        ]
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(path))
+
+
+def _typography() -> list[tokenizers.normalizers.Normalizer]:
+    from tokenizers import normalizers
+
+    return [normalizers.NFC(), *(normalizers.Replace(typed, trained) for typed, trained in FOLDED.items())]

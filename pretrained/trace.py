@@ -96,10 +96,17 @@ class StateMap:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A piece that could have come next, and its probability."""
+    """A piece that could have come next.
+
+    Attributes:
+        token: its label.
+        probability: what the model gives it.
+        sampled: what it was drawn with, after temperature, top-k and top-p; none where nothing is ever drawn.
+    """
 
     token: str
     probability: float
+    sampled: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,17 +116,21 @@ class Trace:
     Attributes:
         model: its name in the registry.
         text: as given.
-        source_tokens: labels of the pieces read, ``</s>`` at the end.
-        target_tokens: labels of the pieces written, ``</s>`` at the end unless the length limit cut it off.
+        source_tokens: labels of the pieces read, an encoder-decoder's with ``</s>`` at the end.
+        target_tokens: labels of the pieces written, ``</s>`` at the end unless the length limit cut it off; of a
+            compression the words kept.
         output: the text that the target's pieces spell.
         source_spans: ``(start, end)`` of every source piece in ``text``, in characters.
         target_spans: the same for ``output``.
         attention: one map a kind and layer.
         states: one map a kind and layer.
-        candidates: for every output step the ten likeliest pieces, best first.
+        candidates: for every output step the ten likeliest pieces, best first, and the one written if it is another.
+            A compression has ``keep`` and ``drop`` for every source token but ``</s>`` instead, the likelier one first.
         log_probability: of the whole output under the model, in nats.
         milliseconds: ``load``, ``encode``, ``decode``, ``trace``, as measured for this run.
         unknown: characters of the text that the model has never seen, in their order.
+        cache_bytes: after every output step, the size of the keys and values that are kept for the next one; empty
+            where none are counted.
     """
 
     model: str
@@ -135,6 +146,7 @@ class Trace:
     log_probability: float
     milliseconds: Mapping[str, float]
     unknown: tuple[str, ...] = field(default=())
+    cache_bytes: tuple[int, ...] = field(default=())
 
     def attention_of(self, kind: str) -> tuple[AttentionMap, ...]:
         """Give the maps of one kind, by layer; empty if the model has none."""

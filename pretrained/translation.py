@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import itertools
 import time
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from pretrained.tokenization import END, PAD, START, UNKNOWN, Pieces, Tokenizer
+from pretrained.model import Model, as_array, unknown_characters
+from pretrained.tokenization import END, PAD, START, UNKNOWN
 from pretrained.trace import AttentionMap, Candidate, StateMap, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from pretrained.architectures.record import Attended, EncoderDecoder
-    from pretrained.registry import Entry
 
 N_CANDIDATES = 10
 BATCH_PIECES = 4000  # source pieces decoded together when many texts are translated
-
-
-class TextError(ValueError):
-    """A text that a model cannot read, with a reason that can be shown to whoever typed it."""
 
 
 def longest_output(source_length: int) -> int:
@@ -39,41 +31,10 @@ def longest_output(source_length: int) -> int:
     return 2 * source_length + 10
 
 
-class Translator:
-    """A loaded model and its tokenizer."""
+class Translator(Model):
+    """A loaded encoder-decoder and its tokenizer."""
 
-    def __init__(self, entry: Entry, network: EncoderDecoder, tokenizer: Tokenizer, load_milliseconds: float) -> None:
-        """Take a network in evaluation mode."""
-        self.entry = entry
-        self.network = network
-        self.tokenizer = tokenizer
-        self._load_milliseconds = load_milliseconds
-
-    def read(self, text: str) -> Pieces:
-        """Cut a text into the pieces that the model will read.
-
-        Raises:
-            TextError: empty, too long, or without a single known character.
-        """
-        if not text.strip():
-            raise TextError("expected a sentence, got an empty text")
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise TextError("expected a sentence, got bytes that are no text: half of a surrogate pair")
-        pieces = self.tokenizer.encode(text)
-        if len(pieces.ids) == 1:
-            raise TextError("expected a sentence, got a text without a visible character")
-        if len(pieces.ids) > self.entry.max_tokens:
-            raise TextError(
-                f"expected at most {self.entry.max_tokens} tokens (</s> included), got {len(pieces.ids)}: "
-                f"{self.entry.name} was trained on single sentences"
-            )
-        if not any(character.isalnum() for index, label in zip(pieces.ids, pieces.labels, strict=True)
-                   if index not in (UNKNOWN, END) for character in label):  # fmt: skip
-            raise TextError(
-                "expected English in the Latin alphabet, got nothing that the model knows: "
-                + ", ".join(_name(character) for character in unknown_characters(pieces) or tuple(text.strip())[:5])
-            )
-        return pieces
+    network: EncoderDecoder
 
     @torch.inference_mode()
     def run(self, text: str) -> Trace:
@@ -100,7 +61,7 @@ class Translator:
             StateMap(
                 states.kind,
                 states.layer,
-                _array(states.values[0]),
+                as_array(states.values[0]),
                 _state_tokens(states.kind, pieces.labels, target.labels),
             )
             for states in record.states
@@ -191,32 +152,20 @@ def forbid_specials(logits: Tensor) -> Tensor:
     return logits
 
 
-def unknown_characters(pieces: Pieces) -> tuple[str, ...]:
-    """List the characters that the tokenizer has never seen, each once, in their order."""
-    return tuple(
-        dict.fromkeys(label for index, label in zip(pieces.ids, pieces.labels, strict=True) if index == UNKNOWN)
-    )
-
-
-def _name(character: str) -> str:
-    """Show a character, and its number where it cannot be seen."""
-    hidden = any(unicodedata.category(part)[0] in "CZ" for part in character)
-    return " ".join(f"U+{ord(part):04X}" for part in character) if hidden else character
-
-
 def _attention_map(
     attended: Attended, source: tuple[str, ...], target: tuple[str, ...], consumed: tuple[str, ...]
 ) -> AttentionMap:
     """Label one layer's attention: a decoder's rows are the pieces it predicted, its own keys those it read."""
     encoder = attended.kind == "encoder-self"
+    tokens = consumed if attended.kind == "decoder-self" else source
     return AttentionMap(
         kind=attended.kind,
         layer=attended.layer,
-        weights=_array(attended.weights[0]),
+        weights=as_array(attended.weights[0]),
         query_tokens=source if encoder else target,
-        key_tokens=consumed if attended.kind == "decoder-self" else source,
+        key_tokens=attended.keys or tokens,
         consumed_tokens=None if encoder else consumed,
-        scores=None if attended.scores is None else _array(attended.scores[0]),
+        scores=None if attended.scores is None else as_array(attended.scores[0]),
         may_attend=None if attended.may_attend is None else attended.may_attend[0].numpy().copy(),
     )
 
@@ -226,9 +175,3 @@ def _state_tokens(kind: str, source: tuple[str, ...], target: tuple[str, ...]) -
     if kind == "context":
         return source[-1:]
     return source if kind.startswith("encoder") else target
-
-
-def _array(tensor: Tensor) -> NDArray[np.float32]:
-    """Copy a tensor out of inference mode into memory of its own."""
-    array: NDArray[np.float32] = tensor.float().contiguous().numpy().copy()
-    return array

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import streamlit.config
 
+from pretrained.registry import ABLATIONS
+
 ROOT = Path(__file__).parents[1]
 ROOMS = ("dashboard", "pretrained", "viz")
 WEIGHTS = ROOT / "pretrained" / "weights"
-# Imported by the product only where present: shapes are enforced in tests, the hub is asked only when a reader asks.
-OPTIONAL = {"jaxtyping", "transformers", "huggingface_hub"}
+# Imported by the product only where present: shapes are enforced in tests.
+OPTIONAL = {"jaxtyping"}
 
 
 def read_toml(path: str) -> dict[str, Any]:
@@ -114,8 +116,10 @@ def test_every_package_is_listed() -> None:
 def test_every_model_is_complete() -> None:
     models = [folder for folder in WEIGHTS.iterdir() if folder.is_dir() and folder.name != "tokenizers"]
     assert models, f"no model in {WEIGHTS}"
-    needed = {"config.json", "model.safetensors", "card.json", "golden.json"}
-    missing = {folder.name: needed - {file.name for file in folder.iterdir()} for folder in models}
+    whole, card = {"config.json", "model.safetensors", "card.json", "golden.json"}, {"card.json"}
+    ablations = {entry.name for entry in ABLATIONS}
+    needed = {folder.name: card if folder.name in ablations else whole for folder in models}
+    missing = {folder.name: needed[folder.name] - {file.name for file in folder.iterdir()} for folder in models}
     assert {name: files for name, files in missing.items() if files} == {}
 
 

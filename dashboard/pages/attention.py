@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from dashboard import controls, figures
+from dashboard import controls, figures, story
 from dashboard.components.matrix import matrix
 
-st.header("Attention", anchor=False)
+story.opening("attention", "Attention")
 st.markdown(
     "An encoder-decoder squeezes a sentence into one vector and writes from that. Bahdanau, Cho and Bengio (2015) let "
     "the decoder **look back** instead: before every French token it compares its own state with the state of every "
@@ -19,10 +19,8 @@ if traces is None:
 (alignment,) = trace.attention_of("alignment")
 
 
-@st.fragment
-def step_by_step() -> None:
+def step_by_step(step: int) -> None:
     """Draw the alignment up to the chosen step, what is written by then, and what could have come next."""
-    step = controls.step_slider(trace.target_tokens, label="Output step: drag to see the translation grow")
     picture, choice = st.columns([3, 2], gap="large")
     with picture:
         matrix([figures.attention(alignment, 0, model=trace.model)], key="alignment", rows=step + 1, current_row=step)
@@ -31,7 +29,7 @@ def step_by_step() -> None:
         controls.candidates(trace, step)
 
 
-step_by_step()
+controls.stepper(step_by_step, trace.target_tokens, label="Output step: drag or play to see the translation grow")
 
 st.subheader("How a row is made", anchor=False)
 energy, weight, context = st.columns(3)
@@ -46,4 +44,4 @@ st.markdown(
     "- A row belongs to the token that is *written* there; point at a cell to see which token was *read* then.\n"
     "- A weight says where the decoder looked, not why it chose a word: attention is not an explanation."
 )
-st.page_link("dashboard/pages/transformer.py", label="Next: the Transformer looks, and does nothing else")
+story.closing("attention")

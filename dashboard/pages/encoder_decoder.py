@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from dashboard import controls, figures
+from dashboard import controls, figures, story
 from dashboard.components.matrix import matrix
 
-st.header("Encoder-decoder", anchor=False)
+story.opening("encoder-decoder", "Encoder-decoder")
 st.markdown(
     "Two networks share the work (Cho et al. 2014; Sutskever, Vinyals and Le 2014): an **encoder** reads the English "
     "sentence, a **decoder** writes the French one. All that passes between them is one vector, a list of numbers that "
@@ -108,8 +108,4 @@ st.markdown(
     "three words or thirty. Translations by such models get worse as sentences grow (Cho, van Merriënboer, Bahdanau "
     "and Bengio 2014, *On the properties of neural machine translation*). The way out is to keep the rows."
 )
-st.page_link(
-    "dashboard/pages/attention.py",
-    label="Next: Attention lets the decoder look back at every row",
-    icon=":material/arrow_forward:",
-)
+story.closing("encoder-decoder")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard import controls, figures, runs
+from dashboard import controls, figures, runs, story
 from dashboard.components.matrix import matrix
 from pretrained.analysis import positions
 from viz.matrix import number
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SHIFT = 10
 
-st.header("Positions", anchor=False)
+story.opening("positions", "Positions")
 
 traces = controls.run_or_explain("transformer")
 if traces is None:
@@ -118,3 +118,4 @@ st.markdown(
     f"queries and keys, which mixes words with places. Measured: with this sentence moved {SHIFT} positions on, a "
     f"weight of the encoder's layer 0 changes by up to {moved}; it would be 0 if the place did not matter."
 )
+story.closing("positions")

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard import controls, figures, heads, runs
+from dashboard import controls, figures, heads, runs, story
 from dashboard.components.matrix import matrix
 
 if TYPE_CHECKING:
     from pretrained.architectures.transformer import Transformer
 
-st.header("Side by side", anchor=False)
+story.opening("side-by-side", "Side by side")
 
 traces = controls.run_or_explain("gru-seq2seq", "gru-bahdanau", "transformer")
 if traces is None:
@@ -50,3 +50,4 @@ def pictures() -> None:
 
 
 pictures()
+story.closing("side-by-side")

@@ -3,15 +3,8 @@
 import streamlit as st
 
 import pretrained
-from dashboard import controls
+from dashboard import controls, story
 from dashboard.components.timeline import timeline
-
-PAGES = {
-    "encoder-decoder": ("Encoder-decoder", "dashboard/pages/encoder_decoder.py"),
-    "attention": ("Attention", "dashboard/pages/attention.py"),
-    "transformer": ("Transformer", "dashboard/pages/transformer.py"),
-    "positions": ("Positions", "dashboard/pages/positions.py"),
-}
 
 st.header("Lookback: see what a translation model looks at", anchor=False)
 st.markdown(
@@ -20,10 +13,9 @@ st.markdown(
     "Together they tell how such models learned to look back: from networks that read word by word, through attention, "
     "to the Transformer."
 )
-asked = timeline({page: title for page, (title, _) in PAGES.items()}, key="timeline")
+asked = timeline({chapter.url: chapter.title for chapter in story.ON_THE_TIMELINE}, key="timeline")
 if asked is not None:
-    # With no parameters given Streamlit would try to clear those bound to the sentence, and raise.
-    st.switch_page(PAGES[asked][1], query_params={})
+    story.go_to(asked)
 st.caption(
     "Framed stops open a page; the line is not to scale. A token is a word or a piece of one. The eight small drawings "
     "are schemes; everything else in Lookback is computed."

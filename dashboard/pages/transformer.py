@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard import controls, figures, heads, runs
+from dashboard import controls, figures, heads, runs, story
 from dashboard.components.matrix import matrix
 
 if TYPE_CHECKING:
     from pretrained.architectures.transformer import Transformer
 
-st.header("Transformer", anchor=False)
+story.opening("transformer", "Transformer")
 
 traces = controls.run_or_explain("transformer")
 if traces is None:
@@ -104,3 +104,4 @@ st.markdown(
     "Weights are not explanations. A head that gives nearly all to `</s>` or a full stop often has nothing to do "
     "there."
 )
+story.closing("transformer")

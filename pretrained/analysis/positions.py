@@ -140,7 +140,7 @@ def _scaled(network: Transformer, ids: Sequence[int]) -> Float[Tensor, "token d_
 
 def _first_layer_weights(network: Transformer, ids: Sequence[int], first: int) -> Float[Tensor, "head query key"]:
     x = (_scaled(network, ids) + network.positions(len(ids), first=first))[None]
-    weights: Tensor = network.encoder[0](x, torch.ones(1, len(ids), len(ids), dtype=torch.bool))[1]
+    weights: Tensor = network.encoder[0](x, torch.ones(1, len(ids), dtype=torch.bool))[1].weights
     return weights[0]
 
 

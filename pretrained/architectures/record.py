@@ -27,6 +27,7 @@ class Attended:
         weights: after softmax, before dropout.
         scores: before mask and softmax, where the architecture has them.
         may_attend: True where a query may see a key.
+        keys: names of the keys, where they are not tokens.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Attended:
     weights: Float[Tensor, "batch head query key"]
     scores: Float[Tensor, "batch head query key"] | None = None
     may_attend: Bool[Tensor, "batch query key"] | None = None
+    keys: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

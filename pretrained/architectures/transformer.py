@@ -5,6 +5,10 @@ normalises what it reads and one norm stands at each end (pre-norm, as in the au
 2020 show that it trains more steadily than norms behind the sum, as printed). Dropout acts on sub-layer outputs and
 embeddings only, as section 5.4 says, so the weights shown are the weights used.
 
+Without positions nothing tells the encoder the order: a shuffled source gives the same encodings, shuffled. In the
+decoder order still leaks in through the causal mask, since every position sees one token more than the last (Haviv et
+al. 2022, "Transformer language models without positional encodings still learn positional information").
+
     Attention(Q, K, V) = softmax(Q K^T / sqrt(d_head)) V                                 equation 1
     MultiHead(Q, K, V) = Concat(head_1 ... head_h) W_O                                   section 3.2.2
     PE(pos, 2i) = sin(pos / 10000^(2i / d_model)),  PE(pos, 2i + 1) = cos(the same)      section 3.5
@@ -29,13 +33,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes of the model; ``n_layers`` counts encoder layers, and as many decoder layers."""
+    """Sizes of the model; ``n_layers`` counts encoder layers, and as many decoder layers.
+
+    ``positions`` says what is added to embeddings: ``sinusoidal`` or ``none``.
+    """
 
     d_vocab: int = 8000
     d_model: int = 192
     d_feedforward: int = 384
     n_heads: int = 4
     n_layers: int = 3
+    positions: str = "sinusoidal"
     dropout: float = 0.0
 
     @property
@@ -50,6 +58,10 @@ class KeysValues:
 
     keys: Float[Tensor, "batch head key d_head"]
     values: Float[Tensor, "batch head key d_head"]
+
+    def then(self, later: KeysValues) -> KeysValues:
+        """Append those of later tokens."""
+        return KeysValues(torch.cat([self.keys, later.keys], 2), torch.cat([self.values, later.values], 2))
 
 
 @dataclass(frozen=True)
@@ -75,22 +87,30 @@ class Transformer(nn.Module):
     """Every token looks at every token, as often as there are layers and in as many ways as there are heads."""
 
     def __init__(self, config: Config) -> None:
-        """Make the model with random weights; raises ``ValueError`` if heads do not divide the width."""
+        """Make the model with random weights.
+
+        Raises:
+            ValueError: heads that do not divide the width, or unknown positions.
+        """
         super().__init__()
         if config.d_model % config.n_heads:
             raise ValueError(f"d_model {config.d_model} is not a multiple of n_heads {config.n_heads}")
+        if config.positions not in ("sinusoidal", "none"):
+            raise ValueError(f"positions: expected 'sinusoidal' or 'none', got {config.positions!r}")
         self.config = config
         self.embedding = nn.Embedding(config.d_vocab, config.d_model)
-        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.n_layers))
+        self.encoder = nn.ModuleList(EncoderLayer(config, self.self_attention(n)) for n in range(config.n_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.n_layers))
-        self.encoder_norm = nn.LayerNorm(config.d_model)
-        self.decoder_norm = nn.LayerNorm(config.d_model)
+        self.encoder_norm: nn.Module = nn.LayerNorm(config.d_model)
+        self.decoder_norm: nn.Module = nn.LayerNorm(config.d_model)
         self.output_bias = nn.Parameter(torch.zeros(config.d_vocab))
         self.dropout = nn.Dropout(config.dropout)
         nn.init.normal_(self.embedding.weight, std=config.d_model**-0.5)
-        for parameter in [*self.encoder.parameters(), *self.decoder.parameters()]:
-            if parameter.dim() > 1:
-                nn.init.xavier_uniform_(parameter)
+        initialise(self)
+
+    def self_attention(self, layer: int) -> SelfAttention:
+        """Make the self-attention of one encoder layer: all that efficient relatives do differently."""
+        return SelfAttention(self.config, layer)
 
     def encode(
         self, source: Int[Tensor, "batch source"], source_mask: Bool[Tensor, "batch source"] | None = None
@@ -98,22 +118,20 @@ class Transformer(nn.Module):
         """Read a source, all of its tokens at once."""
         if source_mask is None:
             source_mask = torch.ones_like(source, dtype=torch.bool)
-        may_attend = source_mask[:, None].expand(-1, source.shape[1], -1)
         x = self._embed(source)
         layers, attention = [], []
         for layer, block in enumerate(self.encoder):
-            x, weights, scores = block(x, may_attend)
+            x, attended = block(x, source_mask)
             layers.append(States("encoder-hidden", layer, x))
-            attention.append(Attended("encoder-self", layer, weights, scores, may_attend))
+            attention.append(attended)
         x = self.encoder_norm(x)
         cross = tuple(block.cross_attention.keys_values(x) for block in self._decoder_layers)
         return Encoding(source_mask, x, tuple(layers), tuple(attention), cross)
 
     def start(self, encoding: Encoding) -> State:
         """Start with nothing written."""
-        config = self.config
-        nothing = encoding.hidden.new_zeros(len(encoding.hidden), config.n_heads, 0, config.d_head)
-        return State((KeysValues(nothing, nothing),) * config.n_layers, 0)
+        nothing = encoding.cross[0].keys[:, :, :0]
+        return State((KeysValues(nothing, nothing),) * self.config.n_layers, 0)
 
     def step(self, token: Int[Tensor, " batch"], state: State, encoding: Encoding) -> Step:
         """Write one token; earlier keys and values come from the state."""
@@ -121,8 +139,7 @@ class Transformer(nn.Module):
         visible = encoding.source_mask[:, None]
         past, cross_weights = [], []
         for block, before, source in zip(self._decoder_layers, state.past, encoding.cross, strict=True):
-            now = block.keys_values(y)
-            seen = KeysValues(torch.cat([before.keys, now.keys], 2), torch.cat([before.values, now.values], 2))
+            seen = block.keys_values(y, before)
             y, attended = block(y, seen, None, source, visible)
             past.append(seen)
             cross_weights.append(attended.cross_weights[:, :, 0])
@@ -155,7 +172,9 @@ class Transformer(nn.Module):
         return Record(encoding.attention + attention, encoding.layers + layers)
 
     def positions(self, length: int, *, first: int = 0) -> Float[Tensor, "position d_model"]:
-        """Give the sinusoids of ``length`` positions from ``first`` on (section 3.5)."""
+        """Give what is added to the embeddings of ``length`` positions from ``first`` on: sinusoids, or nothing."""
+        if self.config.positions == "none":
+            return self.embedding.weight.new_zeros(length, self.config.d_model)
         return sinusoids(length, self.config.d_model, first=first).to(self.embedding.weight.device)
 
     @property
@@ -193,6 +212,13 @@ def sinusoids(length: int, d_model: int, *, first: int = 0) -> Float[Tensor, "po
     return torch.stack([torch.sin(pos * frequency), torch.cos(pos * frequency)], -1).flatten(1)
 
 
+def initialise(network: nn.Module) -> None:
+    """Draw every projection so that what goes through it keeps its size (Glorot and Bengio 2010, equation 16)."""
+    for part in network.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+
+
 def attention(
     q: Float[Tensor, "batch head query d_head"],
     k: Float[Tensor, "batch head key d_head"],
@@ -216,15 +242,15 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, config: Config) -> None:
         """Make the four projections."""
         super().__init__()
-        self.n_heads = config.n_heads
+        self.d_head = config.d_head
         self.w_q = nn.Linear(config.d_model, config.d_model)
         self.w_kv = nn.Linear(config.d_model, 2 * config.d_model)
         self.w_o = nn.Linear(config.d_model, config.d_model)
 
-    def keys_values(self, x: Float[Tensor, "batch key d_model"]) -> KeysValues:
-        """Project what is looked at."""
-        keys, values = self.w_kv(x).chunk(2, -1)
-        return KeysValues(self._split(keys), self._split(values))
+    def keys_values(self, x: Float[Tensor, "batch key d_model"], past: KeysValues | None = None) -> KeysValues:
+        """Project what is looked at, behind what was looked at before."""
+        now = KeysValues(*(self._split(part) for part in self.w_kv(x).chunk(2, -1)))
+        return past.then(now) if past else now
 
     def forward(
         self,
@@ -237,11 +263,56 @@ class MultiHeadAttention(nn.Module):
         Float[Tensor, "batch head query key"],
     ]:
         """Look from ``x`` at ``seen``: the output, and the weights and scores of every head."""
-        mixed, weights, scores = attention(self._split(self.w_q(x)), seen.keys, seen.values, may_attend)
-        return self.w_o(mixed.transpose(1, 2).flatten(2)), weights, scores
+        return self.attend(self._split(self.w_q(x)), seen, may_attend)
 
-    def _split(self, x: Float[Tensor, "batch token d_model"]) -> Float[Tensor, "batch head token d_head"]:
-        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+    def attend(
+        self,
+        q: Float[Tensor, "batch head query d_head"],
+        seen: KeysValues,
+        may_attend: Bool[Tensor, "batch query key"] | None,
+    ) -> tuple[
+        Float[Tensor, "batch query d_model"],
+        Float[Tensor, "batch head query key"],
+        Float[Tensor, "batch head query key"],
+    ]:
+        """Look with every head's queries, and put the heads together."""
+        mixed, weights, scores = attention(q, seen.keys, seen.values, may_attend)
+        return self._join(mixed), weights, scores
+
+    def _split(self, x: Float[Tensor, "batch token heads"]) -> Float[Tensor, "batch head token d_head"]:
+        return x.unflatten(-1, (-1, self.d_head)).transpose(1, 2)
+
+    def _join(self, mixed: Float[Tensor, "batch head token d_head"]) -> Float[Tensor, "batch token d_model"]:
+        return self.w_o(mixed.transpose(1, 2).flatten(2))
+
+
+class SelfAttention(MultiHeadAttention):
+    """An encoder layer's attention: every token looks at every token that is not padding."""
+
+    def __init__(self, config: Config, layer: int) -> None:
+        """Make the four projections."""
+        super().__init__(config)
+        self.layer = layer
+
+    def look(
+        self, x: Float[Tensor, "batch source d_model"], source_mask: Bool[Tensor, "batch source"]
+    ) -> tuple[Float[Tensor, "batch source d_model"], Attended]:
+        """Look from every token of ``x`` at the others: the output, and the attention."""
+        seen = self.keys_values(x)
+        mixed, attended = self.mix(self._split(self.w_q(x)), seen.keys, seen.values, source_mask)
+        return self._join(mixed), attended
+
+    def mix(
+        self,
+        q: Float[Tensor, "batch head source d_head"],
+        k: Float[Tensor, "batch head source d_head"],
+        v: Float[Tensor, "batch head source d_head"],
+        source_mask: Bool[Tensor, "batch source"],
+    ) -> tuple[Float[Tensor, "batch head source d_head"], Attended]:
+        """Mix the values of every head; efficient relatives replace this and nothing else."""
+        may_attend = source_mask[:, None].expand(-1, q.shape[2], -1)
+        mixed, weights, scores = attention(q, k, v, may_attend)
+        return mixed, Attended("encoder-self", self.layer, weights, scores, may_attend)
 
 
 @dataclass(frozen=True)
@@ -264,30 +335,40 @@ class FeedForward(nn.Sequential):
         )
 
 
+class Residual(nn.Module):
+    """Add what a sub-layer made, after dropout, to what it read (sections 3.1 and 5.4)."""
+
+    def __init__(self, dropout: float) -> None:
+        """Set the share of units that training drops."""
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Float[Tensor, "batch token d_model"], made: Float[Tensor, "batch token d_model"]
+    ) -> Float[Tensor, "batch token d_model"]:
+        """Return the sum."""
+        return x + self.dropout(made)
+
+
 class EncoderLayer(nn.Module):
     """Self-attention and feed-forward, each on normed input and added to what it read."""
 
-    def __init__(self, config: Config) -> None:
-        """Make the layer."""
+    def __init__(self, config: Config, self_attention: SelfAttention) -> None:
+        """Make the layer around its attention."""
         super().__init__()
-        self.self_attention = MultiHeadAttention(config)
+        self.self_attention = self_attention
         self.feedforward = FeedForward(config)
         self.norms = nn.ModuleList(nn.LayerNorm(config.d_model) for _ in range(2))
-        self.dropout = nn.Dropout(config.dropout)
+        self.add = Residual(config.dropout)
 
     def forward(
-        self, x: Float[Tensor, "batch source d_model"], may_attend: Bool[Tensor, "batch source source"]
-    ) -> tuple[
-        Float[Tensor, "batch source d_model"],
-        Float[Tensor, "batch head source source"],
-        Float[Tensor, "batch head source source"],
-    ]:
-        """Return the layer's output, and the weights and scores of every head."""
-        normed = self.norms[0](x)
-        mixed, weights, scores = self.self_attention(normed, self.self_attention.keys_values(normed), may_attend)
-        x = x + self.dropout(mixed)
-        x = x + self.dropout(self.feedforward(self.norms[1](x)))
-        return x, weights, scores
+        self, x: Float[Tensor, "batch source d_model"], source_mask: Bool[Tensor, "batch source"]
+    ) -> tuple[Float[Tensor, "batch source d_model"], Attended]:
+        """Return the layer's output and its attention."""
+        mixed, attended = self.self_attention.look(self.norms[0](x), source_mask)
+        x = self.add(x, mixed)
+        x = self.add(x, self.feedforward(self.norms[1](x)))
+        return x, attended
 
 
 class DecoderLayer(nn.Module):
@@ -300,11 +381,11 @@ class DecoderLayer(nn.Module):
         self.cross_attention = MultiHeadAttention(config)
         self.feedforward = FeedForward(config)
         self.norms = nn.ModuleList(nn.LayerNorm(config.d_model) for _ in range(3))
-        self.dropout = nn.Dropout(config.dropout)
+        self.add = Residual(config.dropout)
 
-    def keys_values(self, y: Float[Tensor, "batch query d_model"]) -> KeysValues:
-        """Project what later positions will look at in the self-attention."""
-        return self.self_attention.keys_values(self.norms[0](y))
+    def keys_values(self, y: Float[Tensor, "batch query d_model"], past: KeysValues | None = None) -> KeysValues:
+        """Project what later positions will look at in the self-attention, behind what they could see before."""
+        return self.self_attention.keys_values(self.norms[0](y), past)
 
     def forward(
         self,
@@ -316,8 +397,8 @@ class DecoderLayer(nn.Module):
     ) -> tuple[Float[Tensor, "batch query d_model"], DecoderAttended]:
         """Return the layer's output and both attentions; ``seen`` are keys and values of the tokens written so far."""
         own, self_weights, self_scores = self.self_attention(self.norms[0](y), seen, may_self)
-        y = y + self.dropout(own)
+        y = self.add(y, own)
         read, cross_weights, cross_scores = self.cross_attention(self.norms[1](y), source, may_cross)
-        y = y + self.dropout(read)
-        y = y + self.dropout(self.feedforward(self.norms[2](y)))
+        y = self.add(y, read)
+        y = self.add(y, self.feedforward(self.norms[2](y)))
         return y, DecoderAttended(self_weights, self_scores, cross_weights, cross_scores)

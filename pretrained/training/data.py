@@ -156,6 +156,13 @@ def epoch_batches(
         yield from shuffled_batches(chosen, tokenizer, chance, batch_tokens)
 
 
+def part_of_pass(all_of_it: Sequence[Pair], share: float, number: int) -> list[Pair]:
+    """Choose a share of some pairs for pass ``number``, going round all of them from pass to pass."""
+    count = max(1, round(share * len(all_of_it)))
+    start = number * count % len(all_of_it)
+    return [*all_of_it[start:], *all_of_it[:start]][:count]
+
+
 def shuffled_batches(
     pairs: Sequence[Pair], tokenizer: Tokenizer, chance: random.Random, batch_tokens: int
 ) -> Iterator[Batch]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pretrained.translation import Translator
 
 LENGTHS = ((1, 5), (6, 10), (11, 20), (21, 30), (31, None))  # source words, both ends included
+LONG = (21, None)  # the last two once more, together: sentences for which one vector is too little
 
 
 def read_test(path: Path) -> list[tuple[Pair, tuple[str, ...]]]:
@@ -39,7 +40,8 @@ def score(model: Translator, path: Path) -> dict[str, Any]:
 
     Returns:
         ``task``, ``count``, ``seconds`` (of translating), ``metrics`` (``bleu`` and ``chrf``, 0 to 100), and the same
-        two with a ``count`` for every tag (``by_tag``) and every range of source words (``by_length``) in the file.
+        two with a ``count`` for every tag (``by_tag``) and every range of source words (``by_length``) in the file; the
+        ranges are those of ``LENGTHS``, which part the file, and ``LONG``.
     """
     rows = read_test(path)
     started = time.perf_counter()
@@ -54,8 +56,8 @@ def score(model: Translator, path: Path) -> dict[str, Any]:
 
     by_tag = {tag: [i for i, own in enumerate(tags) if own == tag] for tag in sorted(set(tags) - {""})}
     by_length = {
-        f"{low}-{high}" if high else f"{low}+": [i for i, n in enumerate(words) if low <= n <= (high or n)]
-        for low, high in LENGTHS
+        range_name(low, high): [i for i, n in enumerate(words) if low <= n <= (high or n)]
+        for low, high in (*LENGTHS, LONG)
     }
     return {
         "task": model.entry.task,
@@ -65,6 +67,11 @@ def score(model: Translator, path: Path) -> dict[str, Any]:
         "by_tag": {tag: part(chosen) for tag, chosen in by_tag.items()},
         "by_length": {name: part(chosen) for name, chosen in by_length.items() if chosen},
     }
+
+
+def range_name(low: int, high: int | None) -> str:
+    """Name a range of lengths: ``6-10``, or ``31+``, which has no end."""
+    return f"{low}-{high}" if high else f"{low}+"
 
 
 def metrics(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:

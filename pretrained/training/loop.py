@@ -39,8 +39,9 @@ class Progress:
         target_tokens: pieces predicted, padding left out.
         seconds: time spent training, over all sessions.
         curve: one ``{target_tokens, minutes, train_loss, valid_loss}`` a validation, in nats a piece; only the training
-            loss is smoothed.
+            loss is smoothed; ``None`` stands for a loss that is no number any more.
         best: the lowest validation loss so far.
+        diverged: whether the loss has become no number, which ends a run for good.
         earlier_steps, earlier_tokens, earlier_minutes: what the weights had gone through before this run began.
     """
 
@@ -49,8 +50,9 @@ class Progress:
     steps: int = 0
     target_tokens: int = 0
     seconds: float = 0.0
-    curve: list[dict[str, float]] = field(default_factory=list)
+    curve: list[dict[str, Any]] = field(default_factory=list)
     best: float = math.inf
+    diverged: bool = False
     earlier_steps: int = 0
     earlier_tokens: int = 0
     earlier_minutes: float = 0.0
@@ -64,6 +66,15 @@ class Progress:
             earlier_tokens=card["target_tokens"],
             earlier_minutes=card["minutes"],
         )
+
+    @classmethod
+    def saved_in(cls, checkpoint: Path) -> Progress:
+        """Read where a run is from its checkpoint, and no weights."""
+        return cls(**torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["progress"])
+
+    def to_go(self, length: int) -> int:
+        """Count the target tokens that are still to be seen; a run that diverged sees no more."""
+        return 0 if self.diverged else max(length - self.target_tokens, 0)
 
     @property
     def minutes(self) -> float:
@@ -88,19 +99,32 @@ class Material(Protocol):
 
 @dataclass
 class Run:
-    """A model in training with all that a checkpoint holds."""
+    """A model in training with all that a checkpoint holds.
+
+    Attributes:
+        snapshots: the weights as they were after so many target tokens.
+    """
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
     progress: Progress
     best_weights: dict[str, torch.Tensor]
+    snapshots: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict)
 
     def keep_if_best(self, loss: float) -> None:
         """Remember the weights as they are now, if no validation loss was lower than this one."""
         if loss < self.progress.best:
             self.progress.best = loss
-            weights = self.network.state_dict()
-            self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+            self.best_weights = self._weights()
+
+    def keep_if_due(self, snapshots: Sequence[int]) -> None:
+        """Remember the weights as they are now, if the next of the wanted snapshots is due."""
+        wanted = snapshots[len(self.snapshots) :]
+        if wanted and self.progress.target_tokens >= wanted[0]:
+            self.snapshots[self.progress.target_tokens] = self._weights()
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; a crash while writing leaves the old one whole."""
@@ -111,6 +135,7 @@ class Run:
                 "optimizer": self.optimizer.state_dict(),
                 "progress": asdict(self.progress),
                 "best_weights": self.best_weights,
+                "snapshots": self.snapshots,
                 "random": torch.get_rng_state(),
             },
             part := path.with_suffix(".part"),
@@ -124,6 +149,7 @@ class Run:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.progress = Progress(**saved["progress"])
         self.best_weights = saved["best_weights"]
+        self.snapshots = saved.get("snapshots", {})
         if "random" in saved:
             torch.set_rng_state(saved["random"].cpu())
 
@@ -161,10 +187,11 @@ def train(
     start: Progress | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Run:
-    """Train until the recipe's target tokens are seen or ``minutes`` are over.
+    """Train until the recipe's target tokens are seen, ``minutes`` are over or the loss is no number any more.
 
     Args:
-        network: a checkpoint at ``checkpoint``, if there is one, replaces its weights.
+        network: a checkpoint at ``checkpoint``, if there is one, replaces its weights; those that require no
+            gradient stay as they are.
         recipe: data, loss, schedule and length.
         folder: the data.
         checkpoint: where the run is kept.
@@ -180,9 +207,8 @@ def train(
     tell = report or _progress_line
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device).train()
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
-    )
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=0.0, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True)
     run = Run(network, optimizer, start or Progress(), {})
     if checkpoint.is_file():
         run.load(checkpoint, device)
@@ -196,16 +222,19 @@ def train(
     next_validation = between * (progress.target_tokens // between + 1)
     losses: list[float] = []
     for batch in _remaining_batches(material, progress):
-        if progress.target_tokens >= recipe.target_tokens:
+        if progress.diverged or progress.target_tokens >= recipe.length:
             break
         for group in optimizer.param_groups:
             group["lr"] = rate_at(progress.target_tokens, recipe)
+        if not progress.earlier_tokens:  # else the beginning is over
+            run.keep_if_due(recipe.snapshots)
         loss = _loss(network, material, batch, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        nn.utils.clip_grad_norm_(trained, recipe.clip)
         optimizer.step()
         losses.append(float(loss.detach()))
+        progress.diverged = not math.isfinite(losses[-1])
         progress.batch += 1
         progress.steps += 1
         progress.target_tokens += batch.target_tokens
@@ -213,7 +242,7 @@ def train(
         progress.seconds = spent + now - started
         if progress.steps % 50 == 0:
             tell(_status(progress, recipe, losses[-50:], (now - started)))
-        finished = progress.target_tokens >= recipe.target_tokens
+        finished = progress.diverged or progress.target_tokens >= recipe.length
         stopped = minutes is not None and now - started >= minutes * 60
         if progress.target_tokens >= next_validation or finished or stopped:
             _validate(run, material, losses)
@@ -250,18 +279,22 @@ def _validate(run: Run, material: Material, losses: Sequence[float]) -> None:
     point = {
         "target_tokens": progress.earlier_tokens + progress.target_tokens,
         "minutes": round(progress.minutes, 2),
-        "train_loss": round(sum(losses) / max(len(losses), 1), 4),
-        "valid_loss": round(loss, 4),
+        "train_loss": _number(sum(losses) / max(len(losses), 1)),
+        "valid_loss": _number(loss),
     }
     progress.curve.append(point)
     run.keep_if_best(loss)
     print(f"\n{point}", file=sys.stderr, flush=True)
 
 
+def _number(loss: float) -> float | None:
+    return round(loss, 4) if math.isfinite(loss) else None
+
+
 def _status(progress: Progress, recipe: Recipe, losses: Sequence[float], seconds: float) -> str:
-    done = progress.target_tokens / recipe.target_tokens
+    done = progress.target_tokens / recipe.length
     rate = progress.target_tokens / max(progress.seconds, 1e-9)
-    left = (recipe.target_tokens - progress.target_tokens) / max(rate, 1e-9) / 60
+    left = (recipe.length - progress.target_tokens) / max(rate, 1e-9) / 60
     bar = "#" * int(30 * done)
     return (
         f"[{bar:30}] {done:6.1%}  {progress.target_tokens / 1e6:.2f} M tokens  loss {sum(losses) / len(losses):.3f}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
 from pretrained.tokenization import PAD
+
+if TYPE_CHECKING:
+    from pretrained.training.data import Batch
 
 
 def cross_entropy(logits: torch.Tensor, target: torch.Tensor, *, label_smoothing: float = 0.0) -> torch.Tensor:
@@ -21,6 +24,13 @@ def cross_entropy(logits: torch.Tensor, target: torch.Tensor, *, label_smoothing
         logits.flatten(0, -2), target.to(logits.device).flatten(), label_smoothing
     )
     return loss
+
+
+def sequence_loss(network: torch.nn.Module, batch: Batch, *, label_smoothing: float) -> torch.Tensor:
+    """Cross-entropy of an encoder-decoder over a batch of pairs."""
+    source = batch.source.to(next(network.parameters()).device)
+    output = network(source, batch.target_in.to(source.device), source != PAD)
+    return cross_entropy(output.logits, batch.target_out, label_smoothing=label_smoothing)
 
 
 class CrossEntropy(torch.autograd.Function):

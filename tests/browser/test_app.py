@@ -8,10 +8,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import pretrained
+from dashboard import story
 
 Open = Callable[..., Page]
 Wait = Callable[[Page], None]
-PAGES = ("Encoder-decoder", "Attention", "Positions", "Transformer", "Side by side")
+PAGES = tuple(chapter.title for chapter in story.CHAPTERS)
+PATHS = tuple(chapter.url for chapter in story.CHAPTERS)
 SENTENCE = "The girl is reading a book."
 UNREADABLE = {
     "empty": "   ",
@@ -47,12 +49,28 @@ def test_a_sentence_is_translated_and_travels_through_all_pages(app: str, page: 
     expect(page.get_by_text(written, exact=True)).to_be_visible()
     expect(page.locator("canvas.cells").first).to_be_visible()
     for title in PAGES:
-        page.get_by_test_id("stTopNavLink").filter(has_text=title).click()
+        page.get_by_role("navigation", name="Chapters").get_by_role("link", name=title, exact=True).click()
         expect(page).to_have_title(re.compile(title))
         wait_for_run(page)
         page.locator("[data-painted]").first.wait_for()
         expect(sentence_bar(page)).to_have_value(SENTENCE)
         assert text_in_the_url(page) == SENTENCE
+
+
+def test_arrow_keys_turn_pages_unless_something_has_the_focus(app: str, page: Page, wait_for_run: Wait) -> None:
+    page.goto(f"{app}/{PATHS[0]}?text={quote(SENTENCE)}")
+    for key, order in (("ArrowRight", PATHS[1:]), ("ArrowLeft", PATHS[-2::-1])):
+        for path in order:
+            wait_for_run(page)
+            page.locator("[data-painted]").first.wait_for()
+            page.keyboard.press(key)
+            expect(page).to_have_url(re.compile(rf"/{path}\?"))
+    expect(sentence_bar(page)).to_have_value(SENTENCE)
+    wait_for_run(page)
+    sentence_bar(page).click()
+    page.keyboard.press("ArrowRight")
+    wait_for_run(page)
+    expect(page).to_have_url(re.compile(rf"/{PATHS[0]}\?"))
 
 
 def test_a_link_reproduces_the_view(app: str, page: Page, new_page: Open, wait_for_run: Wait) -> None:
@@ -123,7 +141,7 @@ def test_markup_is_text(app: str, page: Page, wait_for_run: Wait) -> None:
 @pytest.mark.parametrize("width", [1440, 390])
 def test_no_page_overflows_or_fails(app: str, new_page: Open, wait_for_run: Wait, width: int, scheme: str) -> None:
     page = new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for path in ("", "encoder-decoder", "attention", "positions", "transformer", "side-by-side"):
+    for path in ("", *PATHS):
         page.goto(f"{app}/{path}")
         wait_for_run(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path

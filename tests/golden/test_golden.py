@@ -1,7 +1,7 @@
 """The shipped weights give today what they gave when they were recorded: tokens, attention and states."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,9 @@ import pytest
 import torch
 
 import pretrained
-from pretrained.registry import ENTRIES, Entry
+from pretrained.registry import Entry
+from pretrained.trace import Trace
+from tests.models.tiny import SHIPPED
 
 TOLERANCE = 1e-4
 
@@ -22,7 +24,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
 def test_shipped_weights_give_the_recorded_runs(entry: Entry) -> None:
     path = entry.folder / "golden.json"
     assert path.is_file(), f"{entry.name} has no recorded runs: {path} is missing; training writes it"
@@ -30,7 +32,8 @@ def test_shipped_weights_give_the_recorded_runs(entry: Entry) -> None:
     assert golden["runs"], f"{entry.name} has no recorded run in {path}: expected at least one"
     model = pretrained.load(entry.name)
     for recorded in golden["runs"]:
-        trace = model.run(recorded["text"])
+        run: Callable[..., Trace] = model.run
+        trace = run(recorded["text"], **recorded.get("options", {}))
         assert list(trace.target_tokens) == recorded["target_tokens"], recorded["text"]
         lead = min(step[0].probability - step[1].probability for step in trace.candidates)
         assert lead > golden["margin"] - TOLERANCE, f"{recorded['text']!r}: rounding could turn a decision"

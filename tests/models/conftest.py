@@ -1,4 +1,4 @@
-"""Shared by the tests of the models: one thread, and every registered model with random weights."""
+"""Shared by the tests of the models: one thread, and every registered encoder-decoder with random weights."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,25 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(params=ENTRIES, ids=lambda entry: entry.name)
+def listed(request: pytest.FixtureRequest) -> Entry:
+    found: Entry = request.param
+    return found
+
+
+@pytest.fixture(params=tiny.ENCODER_DECODERS, ids=lambda entry: entry.name)
 def entry(request: pytest.FixtureRequest) -> Entry:
+    found: Entry = request.param
+    return found
+
+
+@pytest.fixture(params=tiny.SHIPPED, ids=lambda entry: entry.name)
+def shipped(request: pytest.FixtureRequest) -> Entry:
+    found: Entry = request.param
+    return found
+
+
+@pytest.fixture(params=[e for e in tiny.SHIPPED if e.task.startswith("translation")], ids=lambda entry: entry.name)
+def shipped_translator(request: pytest.FixtureRequest) -> Entry:
     found: Entry = request.param
     return found
 

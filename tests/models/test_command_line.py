@@ -14,11 +14,16 @@ import pretrained
 from pretrained import registry
 from pretrained.__main__ import main
 from pretrained.registry import ENTRIES, Entry
-from pretrained.training import evaluation
+from pretrained.training import alignments, evaluation
+from tests.models.tiny import SHIPPED
 
 ROOT = Path(__file__).parents[2]
 TEXT = "I am happy."
-NAME = ENTRIES[0].name
+NAME = next(entry.name for entry in SHIPPED if entry.task.startswith("translation"))
+GOLD = (
+    b'{"en_text": "I am happy.", "en_span": [[0, 1], [2, 4], [5, 10], [10, 11]], "fr_text": "Je suis content.", '
+    b'"fr_span": [[0, 2], [3, 7], [8, 15], [15, 16]], "sure": [[0, 0], [2, 2], [3, 3]], "possible": [[1, 1]]}\n'
+)
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
@@ -44,14 +49,16 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     rows = answer(capsys, "list", "--json")
     assert [row["name"] for row in rows] == [entry.name for entry in ENTRIES]
     for row, entry in zip(rows, ENTRIES, strict=True):
+        card = entry.card() if entry in SHIPPED else {"parameters": None, "bytes": None, "finished": False}
         assert row == {
             "name": entry.name,
             "family": entry.family,
             "task": entry.task,
             "paper": entry.paper,
             "year": entry.year,
-            "parameters": entry.card()["parameters"],
-            "bytes": entry.card()["bytes"],
+            "parameters": card["parameters"],
+            "bytes": card["bytes"],
+            "finished": card["finished"],
             "max_tokens": entry.max_tokens,
             "attention": list(entry.attention),
             "states": list(entry.states),
@@ -62,19 +69,41 @@ def test_list_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [entry.name for entry in ENTRIES]
-    assert all("parameters" in line for line in lines)
+    for line, entry in zip(lines, ENTRIES, strict=True):
+        assert ("not trained yet" in line) == (entry not in SHIPPED)
+        assert ("parameters" in line) == (entry in SHIPPED)
+        assert ("not " in line.replace("not trained yet", "")) == (entry in SHIPPED and not entry.finished)
 
 
 def test_list_of_what_is_not_trained(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
-    assert {(row["parameters"], row["bytes"]) for row in answer(capsys, "list", "--json")} == {(None, None)}
+    rows = answer(capsys, "list", "--json")
+    assert {(row["parameters"], row["bytes"], row["finished"]) for row in rows} == {(None, None, False)}
     assert main(["list"]) == 0
     assert capsys.readouterr().out.count("not trained yet") == len(ENTRIES)
 
 
-def test_run(capsys: pytest.CaptureFixture[str], entry: Entry, tmp_path: Path) -> None:
+def test_list_of_what_is_trained_in_part(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry.entry(NAME)
+    card = known.card() | {"finished": False}
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    known.folder.mkdir()
+    (known.folder / "card.json").write_text(json.dumps(card), "utf-8")
+    rows = {row["name"]: row for row in answer(capsys, "list", "--json")}
+    assert (rows[NAME]["parameters"], rows[NAME]["finished"]) == (card["parameters"], False)
+    assert main(["list"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "parameters" in line]
+    assert len(told) == 1
+    assert told[0].startswith(NAME)
+    assert told[0].endswith("(not finished)")
+
+
+def test_run(capsys: pytest.CaptureFixture[str], shipped_translator: Entry, tmp_path: Path) -> None:
+    entry = shipped_translator
     # The name has no ending, and gets none.
     arrays_at = tmp_path / "arrays"
     ran = answer(capsys, "run", entry.name, TEXT, "--json", "--npz", str(arrays_at))
@@ -123,7 +152,8 @@ def test_run_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "read as unknown: '👍' '\\x1b'\n"
 
 
-def test_score(capsys: pytest.CaptureFixture[str], tmp_path: Path, entry: Entry) -> None:
+def test_score(capsys: pytest.CaptureFixture[str], tmp_path: Path, shipped_translator: Entry) -> None:
+    entry = shipped_translator
     path = tmp_path / "test.tsv.gz"
     path.write_bytes(gzip.compress(b"I am happy.\tJe suis heureux.\ttalk\nA dog runs.\tUn chien court.\tcaptions\n"))
     result = answer(capsys, "score", entry.name, str(path), "--json")
@@ -148,10 +178,49 @@ def test_score_for_people(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert [line.split()[0] for line in rest] == ["all", "1-5"]
 
 
+def test_score_of_alignments(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "gold.jsonl.gz"
+    path.write_bytes(gzip.compress(GOLD))
+    (tmp_path / alignments.DEV).parent.mkdir()
+    (tmp_path / alignments.DEV).write_bytes(gzip.compress(GOLD))
+    asked = ("score", "gru-bahdanau", "--alignments", str(path), "--data", str(tmp_path))
+    result = answer(capsys, *asked, "--json")
+    expected = alignments.score(pretrained.load("gru-bahdanau"), path, folder=tmp_path)
+    assert result == expected
+    assert list(result) == ["task", "count", "metrics", "by_layer_head", "chosen"]
+    assert (result["task"], result["count"], result["chosen"]) == ("translation en-fr", 1, {"layer": 0, "head": 0})
+    assert list(result["metrics"]) == ["aer", "precision", "recall"]
+    assert result["by_layer_head"] == [{"layer": 0, "head": 0, "aer": result["metrics"]["aer"]}]
+
+    assert main(asked) == 0
+    first, second, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"gru-bahdanau on {path}: 1 pairs, read from layer 0, head 0"
+    assert second == (
+        f"  AER {result['metrics']['aer']:.3f}  precision {result['metrics']['precision']:.3f}"
+        f"  recall {result['metrics']['recall']:.3f}"
+    )
+    assert [line.split("AER")[0].strip() for line in rest] == ["layer 0, head 0"]
+
+
+def test_score_of_alignments_of_many_heads(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / alignments.DEV).parent.mkdir()
+    (tmp_path / alignments.DEV).write_bytes(gzip.compress(GOLD))
+    path = str(tmp_path / alignments.DEV)
+    asked = ("score", "transformer", "--alignments", path, "--data", str(tmp_path))
+    result = answer(capsys, *asked, "--json")
+    places = [(part["layer"], part["head"]) for part in result["by_layer_head"]]
+    assert places == [(layer, head) for layer in range(3) for head in (0, 1, 2, 3, None)]
+    assert {"layer": result["chosen"]["layer"], "head": result["chosen"]["head"], "aer": result["metrics"]["aer"]} in (
+        result["by_layer_head"]
+    )
+    assert main(asked) == 0
+    assert capsys.readouterr().out.count("mean of heads") >= 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["run", "gpt-9", TEXT], "unknown model 'gpt-9'; expected one of gru-seq2seq,"),
+        (["run", "gpt-9", TEXT], f"unknown model 'gpt-9'; expected one of {ENTRIES[0].name},"),
         (["score", "gpt-9", "any.tsv"], "unknown model 'gpt-9'"),
         (["train", "gpt-9"], "unknown model 'gpt-9'"),
         (["run", NAME, ""], "expected a sentence, got an empty text"),
@@ -163,7 +232,12 @@ def test_score_for_people(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
         (["run", NAME, TEXT, "--npz", "/"], "/"),
         (["score", NAME, "/nowhere/test.tsv"], "no file /nowhere/test.tsv"),
         (["score", NAME, "/"], "no file /"),
+        (["score", NAME], "expected a test file, got none"),
+        (["score", "gpt-9", "--alignments", "any.jsonl"], "unknown model 'gpt-9'"),
+        (["score", "gru-bahdanau", "--alignments", "/nowhere/gold.jsonl"], "no file /nowhere/gold.jsonl"),
+        (["score", "gru-seq2seq", "--alignments", "/nowhere/gold.jsonl"], "gru-seq2seq aligns no words: expected"),
         (["train", NAME, "--data", "/nowhere"], "no data folder at /nowhere"),
+        (["train", "--all", "--data", "/nowhere"], "no data folder at /nowhere"),
     ],
     ids=lambda value: " ".join(value)[:40].encode("unicode_escape").decode() if isinstance(value, list) else "",
 )
@@ -195,16 +269,50 @@ def test_a_file_is_read_before_a_model_is_loaded(
 ) -> None:
     monkeypatch.setattr("pretrained.load", lambda _: pytest.fail("loaded"))
     assert "no file" in complaint(capsys, "score", NAME, str(tmp_path / "missing.tsv"))
+    assert "no file" in complaint(capsys, "score", "gru-bahdanau", "--alignments", str(tmp_path / "missing.jsonl"))
+    (tmp_path / "gold.jsonl").write_bytes(GOLD.replace(b"[15, 16]", b"[15, 17]"))
+    told = complaint(capsys, "score", "gru-bahdanau", "--alignments", str(tmp_path / "gold.jsonl"))
+    assert "gold.jsonl, line 1: expected en_text" in told
 
 
 def test_a_model_that_is_not_shipped_is_told(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
-    assert f"python -m pretrained train {NAME}" in complaint(capsys, "run", NAME, TEXT)
+    path = tmp_path / "gold.jsonl"
+    path.write_bytes(GOLD)
+    (tmp_path / "test.tsv").write_text("I am happy.\tJe suis content.\n", "utf-8")
+    for name, *arguments in (
+        (NAME, "run", NAME, TEXT),
+        (NAME, "score", NAME, str(tmp_path / "test.tsv")),
+        ("gru-bahdanau", "score", "gru-bahdanau", "--alignments", str(path)),
+    ):
+        assert f"python -m pretrained train {name}" in complaint(capsys, *arguments)
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["run", NAME], ["list", "--xml"]], ids=" ".join)
+def test_a_model_without_chosen_head_and_data_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alignments, "_named_in_card", lambda _: None)
+    path = tmp_path / "gold.jsonl"
+    path.write_bytes(GOLD)
+    told = complaint(capsys, "score", "gru-bahdanau", "--alignments", str(path), "--data", str(tmp_path))
+    assert "the card of gru-bahdanau names no layer and head" in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["dance"],
+        ["run", NAME],
+        ["list", "--xml"],
+        ["score", NAME, "test.tsv", "--alignments", "gold.jsonl"],
+        ["train"],
+        ["train", NAME, "--all"],
+    ],
+    ids=" ".join,
+)
 def test_a_wrong_command_shows_the_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main(arguments)

@@ -93,15 +93,23 @@ def test_score_of_jsonl_uses_every_reference(tmp_path: Path) -> None:
         (10, "6-10"),
         (11, "11-20"),
         (20, "11-20"),
-        (21, "21-30"),
-        (30, "21-30"),
-        (31, "31+"),
-        (300, "31+"),
+        (21, "21-30 21+"),
+        (30, "21-30 21+"),
+        (31, "31+ 21+"),
+        (300, "31+ 21+"),
     ],
 )
 def test_lengths_go_into_the_right_drawer(tmp_path: Path, count: int, drawer: str) -> None:
     result = evaluation.score(Parrot(["a"]), write(tmp_path / "test.tsv", [f"{words(count)}\ta"]))
-    assert {name: part["count"] for name, part in result["by_length"].items()} == {drawer: 1}
+    assert {name: part["count"] for name, part in result["by_length"].items()} == dict.fromkeys(drawer.split(), 1)
+
+
+def test_the_long_are_scored_together(tmp_path: Path) -> None:
+    rows = [f"{words(count)}\t{reference}" for count, reference in zip((3, 21, 40, 30), REFERENCES, strict=True)]
+    result = evaluation.score(Parrot(OUTPUTS), write(tmp_path / "test.tsv", rows))
+    assert list(result["by_length"]) == ["1-5", "21-30", "31+", "21+"]
+    expected = evaluation.metrics(OUTPUTS[1:], [[reference] for reference in REFERENCES[1:]])
+    assert result["by_length"]["21+"] == {"count": 3} | expected
 
 
 def test_a_file_may_be_compressed(tmp_path: Path) -> None:

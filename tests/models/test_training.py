@@ -5,18 +5,21 @@ import gzip
 import json
 import math
 import random
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
+import pretrained
 from pretrained import loading, registry, tokenization
 from pretrained.__main__ import main
-from pretrained.registry import ENTRIES, Entry
+from pretrained.registry import ABLATIONS, ENTRIES, Entry
 from pretrained.tokenization import PAD, START, Tokenizer
-from pretrained.training import data, loop, recipes, shipping
+from pretrained.training import alignments, data, loop, plan, recipes, shipping
 from pretrained.training.data import Batch, Pair
 from pretrained.training.loss import cross_entropy
 from pretrained.training.recipes import TranslationRecipe
@@ -31,6 +34,14 @@ RECIPE = TranslationRecipe(
     label_smoothing=0.1,
     seed=5,
 )
+GOLD = {
+    "en_text": "I have 2 cats.",
+    "en_span": [[0, 1], [2, 6], [7, 8], [9, 13], [13, 14]],
+    "fr_text": "J'ai 2 chats.",
+    "fr_span": [[0, 2], [2, 4], [5, 6], [7, 12], [12, 13]],
+    "sure": [[0, 0], [1, 1], [2, 2], [3, 3], [4, 4]],
+    "possible": [],
+}
 
 
 @pytest.fixture(scope="module")
@@ -247,14 +258,21 @@ def test_the_data_folder_is_given_or_set_or_named(tmp_path: Path, monkeypatch: p
 
 
 def train(
-    entry: Entry, folder: Path, checkpoint: Path, *, seed: int = 0, dropout: float = 0.0, **options: Any
+    entry: Entry,
+    folder: Path,
+    checkpoint: Path,
+    *,
+    recipe: TranslationRecipe = RECIPE,
+    seed: int = 0,
+    dropout: float = 0.0,
+    **options: Any,
 ) -> loop.Run:
     pieces = len(tokenization.load("enfr"))
     network = tiny.network(entry, seed=seed, d_vocab=pieces, dropout=dropout).requires_grad_()
     # Of the usual spread, from which training starts.
     for parameter in network.parameters():
         parameter.data *= 0.2
-    return loop.train(network, RECIPE, folder=folder, checkpoint=checkpoint, report=lambda _: None, **options)
+    return loop.train(network, recipe, folder=folder, checkpoint=checkpoint, report=lambda _: None, **options)
 
 
 def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
@@ -314,6 +332,35 @@ def test_a_finished_run_is_left_alone(folder: Path) -> None:
         assert torch.equal(tensor, again.network.state_dict()[name]), name
 
 
+def test_a_run_that_stops_early_is_the_beginning_of_a_whole_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "VALIDATIONS", 6)
+    whole = train(ENTRIES[0], folder, folder / "whole.pt")
+    short = dataclasses.replace(RECIPE, stop_after=RECIPE.target_tokens // 2)
+    part = train(ENTRIES[0], folder, folder / "part.pt", recipe=short)
+    assert short.length <= part.progress.target_tokens < short.length + RECIPE.batch_tokens
+    points = [
+        [{name: value for name, value in point.items() if name != "minutes"} for point in run.progress.curve]
+        for run in (part, whole)
+    ]
+    assert len(points[0]) == 3
+    assert points[0] == points[1][:3]
+    again = train(ENTRIES[0], folder, folder / "part.pt", recipe=short)
+    assert again.progress == part.progress
+
+
+DIVERGING = dataclasses.replace(RECIPE, peak_rate=1e30)
+
+
+def test_a_loss_that_is_no_number_ends_a_run(folder: Path) -> None:
+    run = train(ENTRIES[0], folder, folder / "run.pt", recipe=DIVERGING)
+    assert run.progress.diverged
+    assert run.progress.steps == 2, "the first step's loss is that of the random weights"
+    last = run.progress.curve[-1]
+    assert (last["target_tokens"], last["train_loss"], last["valid_loss"]) == (run.progress.target_tokens, None, None)
+    again = train(ENTRIES[0], folder, folder / "run.pt", recipe=DIVERGING)
+    assert again.progress == run.progress
+
+
 def test_a_crash_while_saving_leaves_the_last_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = train(ENTRIES[0], folder, folder / "run.pt", minutes=0)
 
@@ -331,27 +378,41 @@ def test_a_crash_while_saving_leaves_the_last_checkpoint(folder: Path, monkeypat
 # What is shipped
 
 
-def test_train_ships_a_whole_model(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """From the command line to the four files of a model that loads, then once more from those files."""
-    entry, build = ENTRIES[1], loading.build
+@pytest.fixture
+def workshop(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder that holds weights and checkpoints too; two models, tiny and of one recipe."""
+    build = loading.build
     monkeypatch.setattr(registry, "WEIGHTS", folder / "weights")
     monkeypatch.setattr(loop, "CHECKPOINTS", folder / "checkpoints")
     monkeypatch.setattr(
         loading, "build", lambda entry, sizes=None: build(entry, sizes or tiny.sizes(entry, d_vocab=8000))
     )
-    monkeypatch.setitem(recipes.RECIPES, entry.name, RECIPE)
+    monkeypatch.setattr(registry, "ENTRIES", (SEQ2SEQ, BAHDANAU))
+    monkeypatch.setattr(registry, "ABLATIONS", ())
+    for known in registry.ENTRIES:
+        monkeypatch.setitem(recipes.RECIPES, known.name, RECIPE)
     monkeypatch.setitem(recipes.SOURCES, "made up", "this file, CC0")
     monkeypatch.setattr(shipping, "MARGIN", 0.0)
+    return folder
+
+
+SEQ2SEQ, BAHDANAU = registry.entry("gru-seq2seq"), registry.entry("gru-bahdanau")
+
+
+@pytest.mark.usefixtures("workshop")
+def test_train_ships_a_whole_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the command line to the four files of a model that loads, then once more from those files."""
+    entry = BAHDANAU
     assert main(["train", entry.name, "--data", str(folder), "--minutes", "0"]) == 0
-    assert f"of {RECIPE.target_tokens:,} target tokens" in capsys.readouterr().out
+    assert f"of {RECIPE.target_tokens:,} target tokens, not finished" in capsys.readouterr().out
     files = {"config.json", "model.safetensors", "card.json", "golden.json"}
     assert {file.name for file in entry.folder.iterdir()} == files
     card = entry.card()
     assert (card["steps"], card["seed"], card["finished"]) == (1, RECIPE.seed, False)
     assert card["data"]["pairs"] == 200
     assert card["scores"]["test"]["count"] == 10
+    assert card["scores"].keys() == {"test", "test_novel"}
+    assert "alignment" not in card
     assert card["bytes"] == (entry.folder / "model.safetensors").stat().st_size
     golden = json.loads((entry.folder / "golden.json").read_text("utf-8"))
     assert [run["text"] for run in golden["runs"]] == list(shipping.GOLDEN_TEXTS[:2])
@@ -364,6 +425,273 @@ def test_train_ships_a_whole_model(
     assert again["target_tokens"] > card["target_tokens"]
     assert again["learning_curve"][:-1] == card["learning_curve"]
     assert again["learning_curve"][-1]["target_tokens"] == again["target_tokens"]
+
+
+def strictly(text: str) -> Any:
+    """Read JSON that has no NaN and no Infinity in it."""
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+@pytest.mark.parametrize("entry", ABLATIONS, ids=lambda entry: entry.name)
+def test_an_ablation_keeps_its_card_alone(
+    entry: Entry, workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = dataclasses.replace(RECIPE, stop_after=200)
+    monkeypatch.setattr(registry, "ABLATIONS", ABLATIONS)
+    monkeypatch.setitem(recipes.RECIPES, entry.name, short)
+    for minutes, finished in ((["--minutes", "0"], False), ([], True)):
+        assert main(["train", entry.name, "--data", str(workshop), *minutes]) == 0
+        assert f"of {short.length} target tokens" in capsys.readouterr().out
+        assert [file.name for file in entry.folder.iterdir()] == ["card.json"]
+        card = strictly((entry.folder / "card.json").read_text("utf-8"))
+        assert (card["finished"], card["diverged"]) == (finished, False)
+        assert card["target_tokens"] == card["learning_curve"][-1]["target_tokens"]
+    assert (card["schedule"]["target_tokens"], card["schedule"]["stop_after"]) == (RECIPE.target_tokens, 200)
+    with pytest.raises(ValueError, match=f"{entry.name} is trained for its learning curve alone"):
+        pretrained.load(entry.name)
+
+
+def test_a_diverged_ablation_says_so(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(registry, "ABLATIONS", ABLATIONS)
+    monkeypatch.setitem(recipes.RECIPES, ABLATIONS[0].name, DIVERGING)
+    assert main(["train", ABLATIONS[0].name, "--data", str(workshop)]) == 0
+    assert f"of {DIVERGING.length:,} target tokens, diverged" in capsys.readouterr().out
+    card = strictly((ABLATIONS[0].folder / "card.json").read_text("utf-8"))
+    assert (card["finished"], card["diverged"], card["best_valid_loss"]) == (True, True, None)
+    assert card["learning_curve"][-1]["valid_loss"] is None
+
+
+def test_what_is_no_number_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        shipping.write_json(tmp_path / "card.json", {"best_valid_loss": math.nan})
+    assert not (tmp_path / "card.json").exists()
+
+
+def test_nothing_is_shipped_of_a_run_that_diverged_at_once(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(recipes.RECIPES, BAHDANAU.name, DIVERGING)
+    assert main(["train", BAHDANAU.name, "--data", str(workshop)]) == 2
+    assert f"pretrained: {BAHDANAU.name} has nothing to ship" in capsys.readouterr().err
+    assert not BAHDANAU.folder.exists()
+
+
+def test_a_card_tells_all_that_the_data_can_test(workshop: Path) -> None:
+    rows = "".join(f"{pair.source}\t{pair.target}\tcaptions\n" for pair in made_up_pairs(3))
+    for year in (2016, 2017):
+        (workshop / f"enfr/extra/multi30k_test{year}.tsv.gz").write_bytes(gzip.compress(rows.encode()))
+    line = '{"en": "I have 2 cats.", "refs": ["J\'ai 2 chats.", "J\'ai deux chats."]}\n'
+    (workshop / "enfr/extra/tatoeba_test_multiref.jsonl").write_text(line, "utf-8")
+    (workshop / "align").mkdir()
+    for file in (alignments.DEV, alignments.TEST):
+        (workshop / file).write_bytes(gzip.compress(json.dumps(GOLD).encode()))
+    for known in (SEQ2SEQ, BAHDANAU):
+        assert main(["train", known.name, "--data", str(workshop), "--minutes", "0"]) == 0
+        scores = known.card()["scores"]
+        assert list(scores) == ["test", "test_novel", *shipping.STANDARD_TESTS]
+        assert [scores[name]["count"] for name in shipping.STANDARD_TESTS] == [1, 3, 3]
+    assert "alignment" not in SEQ2SEQ.card()
+    card = BAHDANAU.card()["alignment"]
+    assert card["chosen"] == {"layer": 0, "head": 0}
+    assert card["test"]["count"] == card["dev"]["count"] == 1
+    assert card["test"]["diagonal"]["aer"] == 0.0
+    # What the command line finds again by the card, without a development file.
+    (workshop / alignments.DEV).unlink()
+    found = alignments.score(pretrained.load(BAHDANAU.name), workshop / alignments.TEST, folder="/nowhere")
+    assert found["metrics"] == card["test"]["metrics"]
+    assert found["by_layer_head"] == card["test"]["by_layer_head"]
+
+
+def conversation(chrf: float) -> dict[str, Any]:
+    return {"test": {"by_tag": {"tatoeba": {"chrf": chrf}, "news": {"chrf": 1.0}}}}
+
+
+def test_a_model_is_finished_if_it_can_hold_a_conversation() -> None:
+    assert not RECIPE.good_enough(conversation(39.99))
+    assert RECIPE.good_enough(conversation(40.0))
+    assert not RECIPE.good_enough({"test": {"by_tag": {"news": {"chrf": 99.0}}}})
+    lower = dataclasses.replace(RECIPE, least_chrf=0.0)
+    assert lower.good_enough(conversation(0.1))
+    listed = {entry.name: recipes.RECIPES[entry.name] for entry in ENTRIES if entry.task.startswith("translation")}
+    bars = {name: recipe.least_chrf for name, recipe in listed.items() if isinstance(recipe, TranslationRecipe)}
+    lacking = {name for name in bars if name.startswith("rnn-") or name == "transformer-unordered"}
+    assert len(lacking) == 3
+    assert {name: bars[name] for name in bars} == {name: 0.0 if name in lacking else 40.0 for name in bars}
+
+
+@pytest.mark.parametrize(("bar", "finished"), [(0.0, True), (100.0, False)])
+def test_finished_takes_tokens_and_scores(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, bar: float, finished: bool
+) -> None:
+    monkeypatch.setattr(recipes, "CONVERSATION", "made up")
+    monkeypatch.setitem(recipes.RECIPES, SEQ2SEQ.name, dataclasses.replace(RECIPE, least_chrf=bar))
+    assert main(["train", SEQ2SEQ.name, "--data", str(workshop), "--minutes", "0"]) == 0
+    assert SEQ2SEQ.finished is False, "not all target tokens are seen"
+    assert main(["train", SEQ2SEQ.name, "--data", str(workshop)]) == 0
+    assert SEQ2SEQ.card()["target_tokens"] >= RECIPE.target_tokens
+    assert SEQ2SEQ.finished is finished
+    # Trained to the end, it is left alone whatever its scores.
+    assert [task.entry for task in plan.tasks()] == [BAHDANAU]
+
+
+# All that is left to train
+
+
+def put_card(entry: Entry, **facts: Any) -> None:
+    entry.folder.mkdir(parents=True, exist_ok=True)
+    (entry.folder / "card.json").write_text(json.dumps(facts), "utf-8")
+
+
+def put_checkpoint(entry: Entry, target_tokens: int) -> None:
+    progress = loop.Progress(target_tokens=target_tokens, seconds=60.0)
+    network = torch.nn.Linear(2, 2)
+    loop.Run(network, torch.optim.SGD(network.parameters()), progress, {}).save(loop.CHECKPOINTS / f"{entry.name}.pt")
+
+
+def to_go() -> list[tuple[str, int, float | None]]:
+    return [(task.entry.name, task.target_tokens, task.minutes) for task in plan.tasks()]
+
+
+@pytest.mark.usefixtures("workshop")
+def test_what_is_left_to_train() -> None:
+    assert to_go() == [("gru-seq2seq", 1500, None), ("gru-bahdanau", 1500, None)]
+    # The card of the one is the only measure for the other.
+    put_card(SEQ2SEQ, target_tokens=1000, minutes=20.0)
+    assert to_go() == [("gru-seq2seq", 1500, 30.0), ("gru-bahdanau", 1500, 30.0)], "a warm start begins anew"
+    put_card(BAHDANAU, target_tokens=500, minutes=20.0)
+    assert to_go() == [("gru-seq2seq", 1500, 30.0), ("gru-bahdanau", 1500, 60.0)]
+    # A checkpoint is where the run stands, whatever was shipped before.
+    put_checkpoint(SEQ2SEQ, 1400)
+    assert to_go()[0] == ("gru-seq2seq", 100, 2.0)
+    put_checkpoint(SEQ2SEQ, 1503)
+    assert to_go()[0] == ("gru-seq2seq", 0, 0.0), "trained, but not shipped yet"
+    put_card(SEQ2SEQ, target_tokens=1503, minutes=30.06, finished=False)
+    assert to_go() == [("gru-bahdanau", 1500, 60.0)]
+    # A newer run over finished weights goes on.
+    put_checkpoint(SEQ2SEQ, 300)
+    assert [name for name, _, _ in to_go()] == ["gru-seq2seq", "gru-bahdanau"]
+
+
+@pytest.mark.usefixtures("workshop")
+def test_what_ends_before_its_schedule_is_trained_to_that_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "ENTRIES", ())
+    monkeypatch.setattr(registry, "ABLATIONS", (BAHDANAU,))
+    monkeypatch.setitem(recipes.RECIPES, BAHDANAU.name, dataclasses.replace(RECIPE, stop_after=200))
+    assert to_go() == [("gru-bahdanau", 200, None)]
+    put_card(BAHDANAU, target_tokens=20, minutes=1.0, diverged=False)
+    assert to_go() == [("gru-bahdanau", 200, 10.0)]
+    put_card(BAHDANAU, target_tokens=20, minutes=1.0, diverged=True)
+    assert to_go() == []
+
+
+def test_a_task_is_told_with_its_minutes() -> None:
+    assert str(plan.Task(BAHDANAU, 13_240_000, 61.7)) == "gru-bahdanau: 13.2 M target tokens to go, about 62 minutes"
+    assert str(plan.Task(BAHDANAU, 0, None)) == "gru-bahdanau: 0.0 M target tokens to go"
+
+
+def test_parents_are_trained_first() -> None:
+    def child(name: str, parent: str | None) -> Entry:
+        return dataclasses.replace(SEQ2SEQ, name=name, parent=parent)
+
+    entries = [child("d", "b"), child("a", None), child("b", "c"), child("c", None), child("e", "elsewhere")]
+    assert [entry.name for entry in plan.parents_first(entries)] == ["c", "b", "d", "a", "e"]
+    assert {entry.name for entry in plan.parents_first(ENTRIES)} == {entry.name for entry in ENTRIES}
+
+
+def test_all_are_trained_one_after_the_other(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for known in registry.ENTRIES:
+        monkeypatch.setitem(recipes.RECIPES, known.name, dataclasses.replace(RECIPE, least_chrf=0.0))
+    # No time at all is time for a batch of the first.
+    assert main(["train", "--all", "--data", str(workshop), "--minutes", "0"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split(":")[0] for line in err.splitlines()[:2]] == ["gru-seq2seq", "gru-bahdanau"]
+    assert err.splitlines()[-1] == "no time left for gru-bahdanau"
+    assert out.startswith("gru-seq2seq: ")
+    assert out.count("\n") == 1
+    assert not BAHDANAU.folder.exists()
+    assert main(["train", "--all", "--data", str(workshop)]) == 0
+    out, err = capsys.readouterr()
+    assert "about" in err.splitlines()[0]
+    assert [line.split(":")[0] for line in out.splitlines()] == ["gru-seq2seq", "gru-bahdanau"]
+    assert out.count("target tokens, finished") == 2
+    assert SEQ2SEQ.finished
+    assert BAHDANAU.finished
+    assert main(["train", "--all", "--data", str(workshop)]) == 0
+    assert capsys.readouterr() == ("", "every model is trained to the end\n")
+
+
+def test_minutes_are_for_all_together(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    given: list[tuple[str, Any]] = []
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def spend(known: Entry, _: Path, minutes: float | None) -> None:
+        given.append((known.name, minutes))
+        clock[0] += 7 * 60
+
+    monkeypatch.setattr("pretrained.__main__._train", spend)
+    assert main(["train", "--all", "--data", str(workshop), "--minutes", "10"]) == 0
+    assert given == [("gru-seq2seq", pytest.approx(10)), ("gru-bahdanau", pytest.approx(3))]
+    given.clear()
+    assert main(["train", "--all", "--data", str(workshop), "--minutes", "5"]) == 0
+    assert [name for name, _ in given] == ["gru-seq2seq"]
+    given.clear()
+    assert main(["train", "--all", "--data", str(workshop)]) == 0
+    assert given == [("gru-seq2seq", None), ("gru-bahdanau", None)]
+
+
+def test_train_adapts_a_parent(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a shipped parent to a model that ships its own tensors alone, and back again from those."""
+    entry, parent, build = registry.entry("transformer-linformer"), registry.entry("transformer"), loading.build
+    monkeypatch.setattr(registry, "WEIGHTS", folder / "weights")
+    monkeypatch.setattr(loop, "CHECKPOINTS", folder / "checkpoints")
+    monkeypatch.setattr(
+        loading, "build", lambda entry, sizes=None: build(entry, sizes or tiny.sizes(entry, d_vocab=8000))
+    )
+    for name in (entry.name, parent.name):
+        monkeypatch.setitem(recipes.RECIPES, name, RECIPE)
+    monkeypatch.setitem(recipes.SOURCES, "made up", "this file, CC0")
+    monkeypatch.setattr(shipping, "MARGIN", 0.0)
+    train = ["train", entry.name, "--data", str(folder), "--minutes", "0"]
+    assert main(train) == 2
+    assert "python -m pretrained train transformer\n" in capsys.readouterr().err
+
+    assert main(["train", parent.name, "--data", str(folder), "--minutes", "0"]) == 0
+    assert main(train) == 0
+    assert "adapted from transformer" in capsys.readouterr().err
+    own, before = (loading.read_weights(known.folder / "model.safetensors") for known in (entry, parent))
+    assert {name.partition(".")[0] for name in own} == {"encoder", "encoder_norm"}
+    assert own["encoder.0.self_attention.e"].shape == (3, 64)
+    # One step went away from the parent's encoder, and not far.
+    moved = own["encoder.0.feedforward.0.weight"] - before["encoder.0.feedforward.0.weight"]
+    assert 0 < moved.abs().max() < 0.01
+    card = entry.card()
+    assert (card["parent"], card["parent_target_tokens"]) == (parent.name, parent.card()["target_tokens"])
+    assert card["steps"] == 1
+    assert card["target_tokens"] < 2 * RECIPE.batch_tokens
+    assert card["adapted_parameters"] == sum(tensor.numel() for tensor in own.values())
+    assert card["parameters"] == card["adapted_parameters"] + sum(
+        tensor.numel() for name, tensor in before.items() if not name.startswith("encoder")
+    )
+    assert card["bytes"] < parent.card()["bytes"]
+
+    (loop.CHECKPOINTS / f"{entry.name}.pt").unlink()
+    assert main(train) == 0
+    assert f"warm start from {entry.folder}" in capsys.readouterr().err
+    assert entry.card()["steps"] == 2
+
+    # What began from another parent than there is now is not shipped.
+    before["embedding.weight"] += 1
+    safetensors.torch.save_file(before, parent.folder / "model.safetensors")
+    assert main(train) == 2
+    assert "began from another transformer than is shipped" in capsys.readouterr().err
+    assert entry.card()["steps"] == 2
 
 
 def test_a_warm_start_carries_on_what_the_card_counts() -> None:

@@ -83,7 +83,7 @@ def test_every_head_equals_torch(network: Any) -> None:
 
 def test_an_encoder_layer_equals_torch(network: Any) -> None:
     x = inputs(SOURCE.shape[1])
-    ours, _, _ = network.encoder[1](x, MASK[:, None].expand(-1, SOURCE.shape[1], -1))
+    ours, _ = network.encoder[1](x, MASK)
     close(ours, copy_layer(network.encoder[1])(x, src_key_padding_mask=~MASK))
 
 
@@ -134,6 +134,49 @@ def test_positions_equal_the_formula() -> None:
     ours = transformer.sinusoids(64, 192)
     close(ours, torch.tensor([sinusoid(pos, 192) for pos in range(64)]))
     close(transformer.sinusoids(4, 192, first=60), ours[60:], 1e-6)
+
+
+# Without positions
+
+
+@pytest.fixture
+def unordered() -> Any:
+    return tiny.network(find("transformer-unordered"))
+
+
+def test_a_shuffled_source_gives_the_same_encodings_shuffled(unordered: Any) -> None:
+    order = torch.tensor([4, 0, 6, 2, 1, 5, 3])  # padding moves too
+    straight, shuffled = unordered.encode(SOURCE, MASK), unordered.encode(SOURCE[:, order], MASK[:, order])
+    close(shuffled.hidden, straight.hidden[:, order])
+    for ours, theirs in zip(shuffled.attention, straight.attention, strict=True):
+        close(ours.weights, theirs.weights[:, :, order][..., order], 1e-6)
+    # so the decoder cannot tell the two sentences apart
+    close(unordered(SOURCE[:, order], TARGET, MASK[:, order]).logits, unordered(SOURCE, TARGET, MASK).logits)
+
+
+def test_positions_are_what_tells_a_shuffled_source(network: Any) -> None:
+    order = torch.tensor([1, 0, 2, 3, 4, 5, 6])
+    shuffled = network.encode(SOURCE[:, order], MASK[:, order]).hidden
+    assert not torch.allclose(shuffled, network.encode(SOURCE, MASK).hidden[:, order], atol=1e-2)
+
+
+def test_order_leaks_into_a_decoder_through_the_causal_mask() -> None:
+    """The last output is blind to the order of what one layer reads, but that layer's outputs are not."""
+    swapped = TARGET[:, [1, 0, 2, 3, 4]]
+    one_layer, two_layers = (tiny.network(find("transformer-unordered"), n_layers=n) for n in (1, 2))
+    close(one_layer(SOURCE, swapped, MASK).logits[:, 2:], one_layer(SOURCE, TARGET, MASK).logits[:, 2:])
+    leaked = two_layers(SOURCE, swapped, MASK).logits[:, 2:] - two_layers(SOURCE, TARGET, MASK).logits[:, 2:]
+    assert (leaked.abs().amax(-1) > 1e-2).all()
+
+
+def test_without_positions_nothing_is_added(unordered: Any) -> None:
+    assert torch.equal(unordered.positions(5, first=3), torch.zeros(5, CONFIG.d_model))
+    assert unordered.state_dict().keys() == tiny.network(find("transformer")).state_dict().keys()
+
+
+def test_unknown_positions_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 'sinusoidal' or 'none', got 'learnt'"):
+        tiny.network(find("transformer"), positions="learnt")
 
 
 def test_weights_are_taken_before_dropout() -> None:

@@ -9,11 +9,16 @@ from torch import Tensor, nn
 
 from pretrained import loading, tokenization
 from pretrained.architectures.record import Record
-from pretrained.registry import Entry
+from pretrained.registry import ENTRIES, Entry
 from pretrained.tokenization import END, PAD, START
 from pretrained.translation import Translator
 
-SIZES = {"d_vocab": 50, "d_model": 8, "d_hidden": 6, "d_feedforward": 12, "n_heads": 2, "n_layers": 2}
+SIZES = {"d_vocab": 50, "d_model": 8, "d_hidden": 6, "d_feedforward": 12, "n_heads": 2, "n_kv_heads": 1, "n_layers": 2}
+SIZES |= {"radius": 1, "n_random": 1, "n_slots": 3, "n_features": 8, "block": 2}
+# The models with weights; the others are listed, and wait for their training.
+SHIPPED = [entry for entry in ENTRIES if (entry.folder / "model.safetensors").is_file()]
+# Whatever their task, these read all of a source and then write; the readers and taggers have tests of their own.
+ENCODER_DECODERS = [entry for entry in ENTRIES if loading.runner(entry) is Translator]
 # Sources of three lengths and a target each; the targets are as long as each other.
 SOURCE = torch.tensor([[5, 6, 7, 8, 9, 10, END], [11, 5, 12, END, PAD, PAD, PAD], [13, END, PAD, PAD, PAD, PAD, PAD]])
 TARGET = torch.tensor([[START, 20, 21, 22, 23], [START, 24, 20, 25, 26], [START, 27, 27, 28, 20]])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from dashboard import runs
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, figures_of, matrices_of
 
 PAGE, MODEL, TEXT = "encoder_decoder", "gru-seq2seq", "I am happy."
 
@@ -68,7 +68,7 @@ def test_the_cells_are_the_models_numbers(visit: Visit, random_weights) -> None:
     trace = runs.run(MODEL, TEXT)
     (context,) = trace.states_of("context")
     assert context.tokens == ("</s>",)
-    assert context.values.shape == (1, runs.load(MODEL).network.config.d_hidden)  # type: ignore[attr-defined]
+    assert context.values.shape == (1, runs.load(MODEL).network.config.d_hidden)
     for key, kind in (("read", "encoder-hidden"), ("context", "context"), ("written", "decoder-hidden")):
         meta, (cells,) = drawn(at, key)
         assert_drawn(cells, trace.states_of(kind)[0].values)
@@ -108,7 +108,7 @@ def test_an_impossible_address_is_forgotten(visit: Visit, wrong: str) -> None:
 
 def test_gates_are_drawn_when_asked_for(visit: Visit, random_weights) -> None:
     random_weights(5)
-    assert len(visit(PAGE, text=TEXT).get("bidi_component")) == 3
+    assert len(matrices_of(visit(PAGE, text=TEXT))) == 3
     trace = runs.run(MODEL, TEXT)
     for side in ("encoder", "decoder"):
         meta, cells = drawn(visit(PAGE, text=TEXT, gates=side), "gate-values")

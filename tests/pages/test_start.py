@@ -1,6 +1,5 @@
 """The start page: painted before torch is there, one picture that links to pages, three translations that are run."""
 
-import ast
 import json
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import runs
+from dashboard import runs, story
 from dashboard.components.timeline import asked_for
 from tests.pages.conftest import FRONT_DOOR, ODD_TEXTS, Visit
 
@@ -31,15 +30,6 @@ assert not page.exception, page.exception
 assert len(page.get("bidi_component")) == 1 and page.header and page.subheader
 print("imported:", *imported[0])
 """
-
-
-def table() -> dict[str, tuple[str, str]]:
-    """The page's own table of pages, from its source: importing a page would run it."""
-    for node in ast.parse((ROOT / "dashboard/pages/start.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PAGES":
-            found: dict[str, tuple[str, str]] = ast.literal_eval(node.value)
-            return found
-    raise AssertionError("the start page has no PAGES")
 
 
 def picture(at: AppTest) -> dict[str, Any]:
@@ -66,18 +56,18 @@ def test_words_and_picture_come_before_the_models(visit: Visit) -> None:
     assert kinds.index("subheader") < translations[0]
 
 
-def test_every_page_of_the_front_door_can_be_reached(visit: Visit) -> None:
-    calls = [node for node in ast.walk(ast.parse(FRONT_DOOR.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-    pages = {ast.literal_eval(call.args[0]) for call in calls if getattr(call.func, "attr", "") == "Page"}
-    linked = {path for _, path in table().values()}
-    linked |= {f"dashboard/pages/{link.proto.page.replace('-', '_')}.py" for link in visit("start").get("page_link")}
-    assert pages - {"dashboard/pages/start.py"} == linked
+def test_every_page_has_its_place_in_the_story() -> None:
+    pages = {f"dashboard/pages/{file.name}" for file in (ROOT / "dashboard/pages").glob("[a-z]*.py")}
+    assert pages - {"dashboard/pages/start.py"} == {chapter.file for chapter in story.CHAPTERS}
+    addresses = [chapter.url for part in story.PARTS.values() for chapter in part]
+    assert len(addresses) == len(set(addresses))
 
 
 def test_the_picture_links_to_pages_and_has_both_themes(visit: Visit) -> None:
     data = picture(visit("start"))
     assert set(data["themes"]) == {"light", "dark"}
-    for address, (title, _) in table().items():
+    for chapter in story.ON_THE_TIMELINE:
+        address, title = chapter.url, chapter.title
         assert f'<a href="{address}" data-page="{address}">{title}</a>' in data["markup"]
 
 

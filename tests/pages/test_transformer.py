@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import figures, runs
 from pretrained.trace import AttentionMap
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, figures_of, matrices_of
 
 PAGE = "transformer"
 MOUNTS = ("encoder", "encoder-heads", "decoder", "decoder-heads", "cross", "cross-heads")
@@ -21,7 +21,7 @@ TEXT = "I am happy."
 def mounts(at: AppTest) -> dict[str, tuple[dict[str, Any], np.ndarray]]:
     """Header and cells of every mount of the matrix component, by the name it has in MOUNTS."""
     found = {}
-    for name, element in zip(MOUNTS, at.get("bidi_component"), strict=True):
+    for name, element in zip(MOUNTS, matrices_of(at), strict=True):
         blob = element.proto.bytes
         (length,) = struct.unpack_from("<I", blob)
         found[name] = (json.loads(blob[4 : 4 + length]), np.frombuffer(blob, np.uint8, offset=4 + length))

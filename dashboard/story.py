@@ -1,0 +1,102 @@
+"""The story as chapters in their order: what stands above and below the page of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.components.chapters import chapters
+from viz import timeline
+
+PAGES = Path(__file__).parent / "pages"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One page of the story.
+
+    Attributes:
+        url: its address, and with underscores the name of its file.
+        title: what it is called in menus.
+    """
+
+    url: str
+    title: str
+
+    @property
+    def file(self) -> str:
+        """Its script, as Streamlit wants it named."""
+        return f"dashboard/pages/{self.url.replace('-', '_')}.py"
+
+    @property
+    def exists(self) -> bool:
+        """Whether its page has been written."""
+        return (PAGES / Path(self.file).name).is_file()
+
+
+PARTS = {
+    "Recurrence": (
+        Chapter("rnn", "RNN"),
+        Chapter("lstm-gru", "LSTM and GRU"),
+        Chapter("encoder-decoder", "Encoder-decoder"),
+        Chapter("attention", "Attention"),
+        Chapter("convolution", "Convolution"),
+    ),
+    "Transformer": (
+        Chapter("self-attention", "Self-attention"),
+        Chapter("multi-head", "Multi-head"),
+        Chapter("positions", "Positions"),
+        Chapter("masks", "Masks"),
+        Chapter("transformer", "Transformer"),
+    ),
+    "Since then": (
+        Chapter("gpt-bert", "GPT and BERT"),
+        Chapter("efficient", "Efficient attention"),
+        Chapter("applications", "Applications"),
+    ),
+    "Compare": (
+        Chapter("side-by-side", "Side by side"),
+        Chapter("claims", "Claims"),
+        Chapter("zoo", "Zoo"),
+        Chapter("explorer", "Explorer"),
+    ),
+}
+CHAPTERS = tuple(chapter for part in PARTS.values() for chapter in part if chapter.exists)
+ON_THE_TIMELINE = tuple(chapter for chapter in CHAPTERS if any(chapter.url in stop.pages for stop in timeline.STOPS))
+"""Chapters that belong to one of the architectures on the start page's line."""
+PROBLEM, SEE, STEP, MEASURE, HURTS = (
+    "The problem",
+    "See it",
+    "Step through it",
+    "Measure the claim",
+    "What still hurts",
+)
+"""The five sections of every chapter."""
+
+
+def opening(url: str, title: str) -> None:
+    """Draw the line of chapters with this one marked, and its title; arrow keys turn pages."""
+    asked = chapters({chapter.url: chapter.title for chapter in CHAPTERS}, url, key="chapters")
+    if asked is not None:
+        go_to(asked)
+    st.header(title, anchor=False)
+
+
+def closing(url: str) -> None:
+    """Draw links to the chapters before and after."""
+    index = [chapter.url for chapter in CHAPTERS].index(url)
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        if index:
+            before = CHAPTERS[index - 1]
+            st.page_link(before.file, label=f"Previous: {before.title}", icon=":material/arrow_back:")
+        if index + 1 < len(CHAPTERS):
+            after = CHAPTERS[index + 1]
+            st.page_link(after.file, label=f"Next: {after.title}", icon=":material/arrow_forward:")
+
+
+def go_to(url: str) -> None:
+    """Open a chapter; raises ``StopIteration`` if there is none of that address."""
+    # With no parameters given Streamlit would try to clear those bound to the sentence, and raise.
+    st.switch_page(next(chapter.file for chapter in CHAPTERS if chapter.url == url), query_params={})

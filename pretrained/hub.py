@@ -112,10 +112,8 @@ class HubTokenizer:
         spans, labels = [], []
         place = 0
         for index, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
-            if start == end:
-                start, end = place, place
-            while start < end and text[start].isspace():
-                start += 1
+            # A piece that stands for no character has its place after those before it.
+            start, end = _without_spaces(text, *((start, end) if start < end else (place, place)))
             place = end
             spans.append((start, end))
             labels.append(text[start:end] or self.special.get(index, " "))
@@ -131,10 +129,8 @@ class HubTokenizer:
         for count, index in enumerate(ids, start=1):
             # A piece may hold half of a character: it is shown with the piece that completes it.
             spelled = self.text(ids[:count], after=after).rstrip("\ufffd")
-            start, end = place, max(place, _in_common(spelled, text))
-            place = end
-            while start < end and text[start].isspace():
-                start += 1
+            start, place = place, max(place, _in_common(spelled, text))
+            start, end = _without_spaces(text, start, place)
             spans.append((start, end))
             labels.append(self.special.get(index) or text[start:end] or " ")
         return Pieces(tuple(ids), tuple(spans), tuple(labels))
@@ -254,6 +250,15 @@ def _download(name: str, revision: str | None) -> Path:
         return Path(fetch(name, revision=revision, allow_patterns=files))
     except (ValueError, OSError, httpx.HTTPError) as error:
         raise ValueError(f"{name}: neither a folder nor a model to be had from the Hub: {error}") from error
+
+
+def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
+    """Leave out the space around a piece; of nothing but space there is left the end."""
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end
 
 
 def _in_common(one: str, other: str) -> int:

@@ -53,8 +53,11 @@ class LanguageModel(Model, abc.ABC):
         unused: tuple[str, ...] = (),
     ) -> None:
         """Take a network in evaluation mode."""
-        super().__init__(entry, network, tokenizer, load_milliseconds)  # type: ignore[arg-type]
+        self.entry = entry
+        self.network = network
+        self.tokenizer = tokenizer
         self.unused = unused
+        self._load_milliseconds = load_milliseconds
         settings = network.generation_config if network.can_generate() else None
         if settings is None:
             never, ends = [*tokenizer.special], None

@@ -1,13 +1,12 @@
 """Encoder-decoder made of convolutions, with attention in every decoder block.
 
-Gehring et al. 2017, "Convolutional sequence to sequence learning", section 3. Differences from the paper: sizes; all
-vectors are of one width, so no maps stand between embeddings and convolutions; instead of weight normalisation every
-convolution reads normed vectors and one norm stands at each end, as in the Transformer here; with it come its scales,
-embeddings times sqrt(d_model) and scores over it; contexts go through a map, as in the authors' own code, and are not
-multiplied by sqrt(S), which would make them grow with the source once attention is sharp; the encoder's gradients are
-not divided by the number of attentions, which AdamW would undo. Pieces instead of words; one embedding for both
-languages and for the output, one table of positions for both. Positions beyond the table share its last row, in
-training too, so that any length is read.
+Gehring et al. 2017, "Convolutional sequence to sequence learning", section 3. Differences from the paper: sizes; every
+convolution reads normed vectors and a norm stands at each end, as in the Transformer here, instead of weight
+normalisation; with norms come the Transformer's scales, embeddings times sqrt(d_model) and scores over it; positions
+are learned from sinusoids on, not from noise, which finds the alignment sooner; contexts go through a map, as in the
+authors' own code, and are not multiplied by sqrt(S), with which training was slower; the encoder's gradients are not
+divided by the number of attentions, which AdamW would undo. Pieces instead of words; one embedding for both languages
+and for the output. Positions beyond their table share its last row, in training too, so that any length is read.
 
     e_j    = w_j + p_j                                       a piece and its position, both learned: section 3.1
     v(X)   = A * sigmoid(B),  [A; B] = W X + b_w             a gated linear unit over k vectors: section 3.2
@@ -17,7 +16,8 @@ training too, so that any length is read.
     a_ij^l = softmax_j(d_i^l . z_j / sqrt(d_model))          section 3.3: how much of source token j goes into i
     c_i^l  = sum_j a_ij^l (z_j + e_j)                        equation 2; h_i^l + W_c c_i^l is the block's output
 
-A sum of two vectors is multiplied by sqrt(0.5), so that it varies as much as each of them (section 3.4).
+A sum of two vectors is multiplied by sqrt(0.5), so that it varies as much as each of them (section 3.4). Linear maps
+lead from embeddings into both stacks, and out of them to ``z`` and to the output (section 3.2).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from pretrained.architectures.record import Attended, Output, Record, States, Step
+from pretrained.architectures.transformer import sinusoids
 from pretrained.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
@@ -91,16 +92,20 @@ class ConvSeq2Seq(nn.Module):
         if config.kernel % 2 == 0:
             raise ValueError(f"expected an odd kernel, whose window has a middle, got {config.kernel}")
         self.config = config
-        self.embedding = nn.Embedding(config.d_vocab, config.d_model)
-        self.position_embedding = nn.Embedding(config.n_positions, config.d_model)
+        d_model = config.d_model
+        self.embedding = nn.Embedding(config.d_vocab, d_model)
+        start = sinusoids(config.n_positions, d_model) * d_model**-0.5
+        self.source_positions = nn.Embedding.from_pretrained(start, freeze=False)
+        self.target_positions = nn.Embedding.from_pretrained(start.clone(), freeze=False)
+        self.encoder_in, self.encoder_out = _linear(d_model, d_model), _linear(d_model, d_model)
+        self.decoder_in, self.decoder_out = _linear(d_model, d_model), _linear(d_model, d_model)
         self.encoder = nn.ModuleList(GatedConvolution(config) for _ in range(config.n_layers))
         self.decoder = nn.ModuleList(DecoderBlock(config) for _ in range(config.n_layers))
-        self.encoder_norm = nn.LayerNorm(config.d_model)
-        self.decoder_norm = nn.LayerNorm(config.d_model)
+        self.encoder_norm = nn.LayerNorm(d_model)
+        self.decoder_norm = nn.LayerNorm(d_model)
         self.output_bias = nn.Parameter(torch.zeros(config.d_vocab))
         self.dropout = nn.Dropout(config.dropout)
-        nn.init.normal_(self.embedding.weight, std=config.d_model**-0.5)
-        nn.init.normal_(self.position_embedding.weight, std=config.d_model**-0.5)
+        nn.init.normal_(self.embedding.weight, std=d_model**-0.5)
 
     def encode(
         self, source: Int[Tensor, "batch source"], source_mask: Bool[Tensor, "batch source"] | None = None
@@ -109,13 +114,14 @@ class ConvSeq2Seq(nn.Module):
         if source_mask is None:
             source_mask = torch.ones_like(source, dtype=torch.bool)
         margin = self.config.kernel // 2
-        e = z = self._embed(source)
+        e = self._embed(source, self.source_positions)
+        z = self.encoder_in(e)
         layers = []
         for layer, convolution in enumerate(cast("Iterable[GatedConvolution]", self.encoder)):
             read = convolution.norm(z).masked_fill(~source_mask[..., None], 0.0)
             z = _sum(self.dropout(convolution(nn.functional.pad(read, (0, 0, margin, margin)))), z)
             layers.append(States("encoder-hidden", layer, z))
-        z = self.encoder_norm(z)
+        z = self.encoder_norm(self.encoder_out(z))
         return Encoding(source_mask, z, _sum(z, e), tuple(layers))
 
     def start(self, encoding: Encoding) -> State:
@@ -151,15 +157,10 @@ class ConvSeq2Seq(nn.Module):
         decoded = self._decode(encoding, target, states[0])
         return Record(decoded.attention, encoding.layers + decoded.layers)
 
-    def positions(self, length: int, *, first: int = 0) -> Float[Tensor, "position d_model"]:
-        """Give what is added to the embeddings of ``length`` positions from ``first`` on (section 3.1)."""
-        pos = torch.arange(first, first + length, device=self.embedding.weight.device)
-        rows = self.position_embedding(pos.clamp(max=self.config.n_positions - 1))
-        return rows * self.config.d_model**0.5
-
     def _decode(self, encoding: Encoding, target: Int[Tensor, "batch target"], state: State) -> Decoded:
         may_attend = encoding.source_mask[:, None].expand(-1, target.shape[1], -1)
-        g = h = self._embed(target, first=state.length)
+        g = self._embed(target, self.target_positions, first=state.length)
+        h = self.decoder_in(g)
         attention, layers, past = [], [], []
         blocks = cast("Iterable[DecoderBlock]", self.decoder)
         for layer, (block, before) in enumerate(zip(blocks, state.past, strict=True)):
@@ -170,12 +171,14 @@ class ConvSeq2Seq(nn.Module):
             h = _sum(self.dropout(context), h)
             attention.append(Attended("cross", layer, weights[:, None], scores[:, None], may_attend))
             layers.append(States("decoder-hidden", layer, h))
-        logits = nn.functional.linear(self.decoder_norm(h), self.embedding.weight, self.output_bias)
+        logits = nn.functional.linear(self.decoder_norm(self.decoder_out(h)), self.embedding.weight, self.output_bias)
         return Decoded(logits, tuple(attention), tuple(layers), State(tuple(past), state.length + target.shape[1]))
 
-    def _embed(self, ids: Int[Tensor, "batch token"], *, first: int = 0) -> Float[Tensor, "batch token d_model"]:
-        scaled = self.embedding(ids) * self.config.d_model**0.5
-        return self.dropout(scaled + self.positions(ids.shape[1], first=first))
+    def _embed(
+        self, ids: Int[Tensor, "batch token"], positions: nn.Embedding, *, first: int = 0
+    ) -> Float[Tensor, "batch token d_model"]:
+        pos = torch.arange(first, first + ids.shape[1], device=ids.device).clamp(max=self.config.n_positions - 1)
+        return self.dropout((self.embedding(ids) + positions(pos)) * self.config.d_model**0.5)
 
 
 class GatedConvolution(nn.Module):
@@ -186,14 +189,12 @@ class GatedConvolution(nn.Module):
     """
 
     def __init__(self, config: Config) -> None:
-        """Make a norm for what is read, and ``W`` such that outputs vary as much as inputs (section 3.5)."""
+        """Make a norm for what is read, and ``W`` and ``b_w``."""
         super().__init__()
         self.kernel = config.kernel
         self.norm = nn.LayerNorm(config.d_model)
-        self.linear = nn.Linear(config.kernel * config.d_model, 2 * config.d_model)
-        # A gate lets a quarter of the variance through.
-        nn.init.normal_(self.linear.weight, std=(4 / self.linear.in_features) ** 0.5)
-        nn.init.zeros_(self.linear.bias)
+        # A gate lets about a quarter of the variance through.
+        self.linear = _linear(config.kernel * config.d_model, 2 * config.d_model, gain=4.0)
 
     def forward(self, read: Float[Tensor, "batch padded d_model"]) -> Float[Tensor, "batch token d_model"]:
         """Turn all windows into vectors; they are ``kernel - 1`` fewer than the vectors read."""
@@ -209,11 +210,8 @@ class DecoderBlock(nn.Module):
         """Make the convolution and both maps of the attention."""
         super().__init__()
         self.convolution = GatedConvolution(config)
-        self.to_query = nn.Linear(config.d_model, config.d_model)  # W_d
-        self.from_context = nn.Linear(config.d_model, config.d_model)  # W_c
-        for linear in (self.to_query, self.from_context):
-            nn.init.normal_(linear.weight, std=config.d_model**-0.5)
-            nn.init.zeros_(linear.bias)
+        self.to_query = _linear(config.d_model, config.d_model)  # W_d
+        self.from_context = _linear(config.d_model, config.d_model)  # W_c
 
     def attend(
         self,
@@ -231,6 +229,14 @@ class DecoderBlock(nn.Module):
         visible = scores.masked_fill(~encoding.source_mask[:, None], -torch.inf)
         weights = torch.softmax(visible.float(), -1)
         return self.from_context(weights.to(encoding.values.dtype) @ encoding.values), weights, scores
+
+
+def _linear(d_in: int, d_out: int, *, gain: float = 1.0) -> nn.Linear:
+    """Make a map whose outputs vary ``gain`` times as much as its inputs (section 3.5)."""
+    linear = nn.Linear(d_in, d_out)
+    nn.init.normal_(linear.weight, std=(gain / d_in) ** 0.5)
+    nn.init.zeros_(linear.bias)
+    return linear
 
 
 def _sum(one: Float[Tensor, "*shape"], other: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

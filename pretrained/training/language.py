@@ -86,21 +86,20 @@ class CausalMaterial:
         self._seed = seed
         self._rows = max(1, batch_tokens // LENGTH)
         documents = cut(tokenizer, read_documents(folder / FILES["valid"]))
-        self.validation = list(self._batches(documents, random.Random(0)))
+        self.validation = list(self._batches(documents, random.Random(0), 0))
 
     def batches(self, number: int) -> Iterator[Batch]:
-        """Yield one pass."""
-        yield from self._batches(self._documents, random.Random(f"{self._seed}/{number}"))
+        """Yield one pass; the windows of each begin at other places."""
+        chance = random.Random(f"{self._seed}/{number}")
+        yield from self._batches(self._documents, chance, chance.randrange(LENGTH))
 
     def loss(self, network: nn.Module, batch: Batch, *, label_smoothing: float) -> Tensor:
         """Cross-entropy of every next piece."""
         logits = network(batch.ids.to(_device(network)), use_cache=False).logits
         return cross_entropy(logits, batch.target, label_smoothing=label_smoothing)
 
-    def _batches(self, documents: Sequence[Sequence[list[int]]], chance: random.Random) -> Iterator[Batch]:
-        windows = [
-            *windows_of(stream(chance.sample(documents, len(documents))), LENGTH, first=chance.randrange(LENGTH))
-        ]
+    def _batches(self, documents: Sequence[Sequence[list[int]]], chance: random.Random, first: int) -> Iterator[Batch]:
+        windows = [*windows_of(stream(chance.sample(documents, len(documents))), LENGTH, first=first)]
         chance.shuffle(windows)
         for start in range(0, len(windows), self._rows):
             rows = torch.stack(windows[start : start + self._rows])
@@ -249,10 +248,10 @@ def stream(documents: Sequence[Sequence[list[int]]]) -> Int[Tensor, " token"]:
     return torch.tensor(pieces)
 
 
-def windows_of(pieces: Int[Tensor, " token"], length: int, *, first: int = 0) -> Int[Tensor, "window token"]:
+def windows_of(pieces: Int[Tensor, " token"], length: int, *, first: int = 0) -> Int[Tensor, "window place"]:
     """Cut a stream into windows of ``length`` pieces and the one after them, which is the next one's first."""
-    count = (len(pieces) - first - 1) // length
-    return pieces[first : first + count * length + 1].unfold(0, length + 1, length)
+    starts = torch.arange(first, len(pieces) - length, length)
+    return pieces[starts[:, None] + torch.arange(length + 1)]
 
 
 def joined(document: Sequence[list[int]], chance: random.Random) -> Iterator[list[int]]:

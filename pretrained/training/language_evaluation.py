@@ -69,10 +69,12 @@ class KneserNey:
         self._tables = []
         grams, counts = np.unique(self._grams(pieces, order), return_counts=True)
         for length in range(order, 0, -1):
-            once, twice = (counts == 1).sum(), (counts == 2).sum()
+            once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+            # A text may be too even for the formula; something must be left for what it does not hold.
+            discount = once / (once + 2 * twice) if once else 0.5
             contexts, place = np.unique(grams // d_vocab, return_inverse=True)
             totals = np.bincount(place, weights=counts)
-            self._tables.append((grams, counts, contexts, totals, np.bincount(place), once / (once + 2 * twice)))
+            self._tables.append((grams, counts, contexts, totals, np.bincount(place), discount))
             grams, counts = np.unique(grams % d_vocab ** (length - 1), return_counts=True)
         self._tables.reverse()
 
@@ -104,7 +106,7 @@ def _found(keys: NDArray[np.int64], values: NDArray[Any], asked: NDArray[np.int6
     return np.where(keys[place] == asked, values[place], 0)
 
 
-def kneser_ney(training: Int[Tensor, " token"], test: Int[Tensor, " token"], *, order: int, d_vocab: int) -> float:
+def kneser_ney(training: Int[Tensor, " read"], test: Int[Tensor, " token"], *, order: int, d_vocab: int) -> float:
     """Give the perplexity of a counting model on a test."""
     counted = KneserNey(training.numpy(), order=order, d_vocab=d_vocab)
     return math.exp(-float(counted.log_p(test.numpy()).mean()))

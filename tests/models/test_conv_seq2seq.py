@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from pretrained.architectures import conv_seq2seq
+from pretrained import loading
+from pretrained.architectures import conv_seq2seq, transformer
 from pretrained.registry import entry as find
 from pretrained.tokenization import START
 from tests.models import tiny
@@ -36,14 +37,18 @@ def norm(w: dict[str, np.ndarray], name: str, x: np.ndarray) -> Any:
     return (x - x.mean(-1, keepdims=True)) / deviation * w[f"{name}.weight"] + w[f"{name}.bias"]
 
 
-def embed(w: dict[str, np.ndarray], ids: list[int]) -> Any:
+def embed(w: dict[str, np.ndarray], side: str, ids: list[int]) -> Any:
     """Word and position, both times the square root of the width."""
-    return np.sqrt(8) * (w["embedding.weight"][ids] + w["position_embedding.weight"][: len(ids)])
+    return np.sqrt(8) * (w["embedding.weight"][ids] + w[f"{side}_positions.weight"][: len(ids)])
+
+
+def linear(w: dict[str, np.ndarray], name: str, x: np.ndarray) -> Any:
+    return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
 
 def gated(w: dict[str, np.ndarray], name: str, window: np.ndarray) -> Any:
     """One window of k vectors to one vector: the first half of W X + b, each unit let through by its gate."""
-    both = w[f"{name}.linear.weight"] @ window.reshape(-1) + w[f"{name}.linear.bias"]
+    both = linear(w, f"{name}.linear", window.reshape(-1))
     a, b = both[: len(both) // 2], both[len(both) // 2 :]
     return a / (1 + np.exp(-b))
 
@@ -58,14 +63,16 @@ def test_it_follows_its_equations(network: Any, row: int) -> None:
     n = int(MASK[row].sum())
     nothing = np.zeros((1, 8))
 
-    e = z = embed(w, SOURCE[row, :n].tolist())
+    e = embed(w, "source", SOURCE[row, :n].tolist())
+    z = linear(w, "encoder_in", e)
     for layer, hidden in enumerate(layers(decoded, "encoder-hidden")):
         read = np.concatenate([nothing, norm(w, f"encoder.{layer}.norm", z), nothing])
         z = np.array([gated(w, f"encoder.{layer}", read[j : j + 3]) + z[j] for j in range(n)]) * HALF
         near(hidden[row, :n], z)
-    z = norm(w, "encoder_norm", z)
+    z = norm(w, "encoder_norm", linear(w, "encoder_out", z))
 
-    g = h = embed(w, TARGET[row].tolist())
+    g = embed(w, "target", TARGET[row].tolist())
+    h = linear(w, "decoder_in", g)
     for layer, (hidden, attended) in enumerate(
         zip(layers(decoded, "decoder-hidden"), decoded.record.attention, strict=True)
     ):
@@ -73,16 +80,17 @@ def test_it_follows_its_equations(network: Any, row: int) -> None:
         read = np.concatenate([nothing, nothing, norm(w, f"{name}.convolution.norm", h)])
         h = np.array([gated(w, f"{name}.convolution", read[i : i + 3]) + h[i] for i in range(len(h))]) * HALF
         for i in range(len(h)):
-            d = (w[f"{name}.to_query.weight"] @ h[i] + w[f"{name}.to_query.bias"] + g[i]) * HALF
+            d = (linear(w, f"{name}.to_query", h[i]) + g[i]) * HALF
             scores = np.array([d @ z[j] for j in range(n)]) / np.sqrt(8)
             a = np.exp(scores) / np.exp(scores).sum()
             c = sum(a[j] * (z[j] + e[j]) * HALF for j in range(n))
-            h[i] = (h[i] + w[f"{name}.from_context.weight"] @ c + w[f"{name}.from_context.bias"]) * HALF
+            h[i] = (h[i] + linear(w, f"{name}.from_context", c)) * HALF
             assert attended.scores is not None
             near(attended.scores[row, 0, i, :n], scores)
             near(attended.weights[row, 0, i, :n], a)
         near(hidden[row], h)
-    near(decoded.logits[row], norm(w, "decoder_norm", h) @ w["embedding.weight"].T + w["output_bias"])
+    read = norm(w, "decoder_norm", linear(w, "decoder_out", h))
+    near(decoded.logits[row], read @ w["embedding.weight"].T + w["output_bias"])
 
 
 def test_every_decoder_block_looks_at_the_source_with_one_head(network: Any) -> None:
@@ -153,15 +161,25 @@ def test_a_state_is_what_the_windows_still_see(network: Any) -> None:
 
 def test_positions_beyond_the_table_share_its_last_row() -> None:
     network = tiny.network(find("conv-seq2seq"), n_positions=4)
-    rows = network.positions(7)
-    assert torch.equal(rows[4:], rows[3:4].expand(3, -1))
-    assert not torch.equal(rows[2], rows[3])
-    assert torch.equal(network.positions(2, first=3), rows[3:5])
-    # All of the source and of the target are read, step by step as all at once.
+    # The same piece over and over, so that embeddings differ by their positions alone.
+    target = torch.full((1, 12), 9)
+    hidden = layers(tiny.decode(network, target, target), "decoder-hidden")
+    # The second block's windows reach four positions back: from the seventh on, all of them share the last row.
+    last = hidden[-1][0, 7:]
+    close(last, last[:1].expand_as(last))
+    assert (hidden[-1][0, 6] - last[0]).abs().max() > 1e-4
     close(tiny.decode(network, SOURCE, TARGET, MASK).logits, network(SOURCE, TARGET, MASK).logits)
-    changed = SOURCE.clone()
-    changed[0, 5:] = SOURCE[0, 5:].flip(0)
-    assert not torch.allclose(network(changed, TARGET, MASK).logits[0], network(SOURCE, TARGET, MASK).logits[0])
+
+
+def test_positions_begin_as_sinusoids_and_are_learned() -> None:
+    network = loading.build(find("conv-seq2seq"), {"d_vocab": 50})
+    assert isinstance(network, conv_seq2seq.ConvSeq2Seq)
+    network(SOURCE, TARGET, MASK).logits.logsumexp(-1).sum().backward()
+    for positions in (network.source_positions, network.target_positions):
+        close(positions.weight.detach() * math.sqrt(192), transformer.sinusoids(64, 192))
+        assert positions.weight.grad is not None
+        assert (positions.weight.grad[:5].abs().amax(-1) > 0).all()
+    assert network.source_positions.weight is not network.target_positions.weight
 
 
 def test_order_is_told_by_positions_too(network: Any) -> None:
@@ -169,7 +187,7 @@ def test_order_is_told_by_positions_too(network: Any) -> None:
     source = torch.full((1, 15), 9)
     inside = network.encode(source).keys[0, 3:-3]
     assert (inside - inside[0]).abs().amax(-1)[1:].min() > 1e-3
-    nn.init.zeros_(network.position_embedding.weight)
+    nn.init.zeros_(network.source_positions.weight)
     unordered = network.encode(source).keys[0, 3:-3]
     close(unordered, unordered[:1].expand_as(unordered))
 

@@ -16,7 +16,7 @@ from pretrained import tokenization
 from pretrained.architectures.record import Attended, Output
 from pretrained.registry import entry as find
 from pretrained.tokenization import END, PAD, START, Tokenizer
-from pretrained.training import stories
+from pretrained.training import data, stories
 from pretrained.training.stories import Found, Question, StoryMaterial
 from pretrained.translation import Translator
 from tests.models import tiny
@@ -155,7 +155,15 @@ def test_a_pass_reads_its_share_of_every_task(folder: Path, tokenizer: Tokenizer
         assert Counter(text.split()[4] for text in read) == {"1": 20, "2": 20}
     of_first = [{text for text in read if text.split()[4] == "1"} for read in passes]
     assert len(of_first[0] | of_first[1]) == 40, "the next pass reads the other half"
-    assert passes[0] != sorted(passes[0])
+
+
+def test_tasks_are_mixed_before_a_pass_is_cut_into_chunks(
+    folder: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "CHUNK", 10)
+    read = texts(list(material(folder, tokenizer).batches(0)), tokenizer)
+    assert len(read) == 40
+    assert {text.split()[4] for text in read[:10]} == {"1", "2"}
 
 
 def test_longer_stories_are_read_where_they_are_allowed(folder: Path, tokenizer: Tokenizer) -> None:

@@ -37,7 +37,8 @@ class Progress:
         epoch, batch: the next batch to train on.
         steps: optimizer steps made.
         target_tokens: pieces predicted, padding left out.
-        seconds: time spent training, over all sessions.
+        seconds: time spent training, over all sessions: the processor's own on a CPU, where other work may hold a run
+            up; the clock's on a GPU.
         curve: one ``{target_tokens, minutes, train_loss, valid_loss}`` a validation, in nats a piece; only the training
             loss is smoothed; ``None`` stands for a loss that is no number any more.
         best: the lowest validation loss so far.
@@ -217,7 +218,8 @@ def train(
         # What is shipped already is only to be replaced by something better.
         run.keep_if_best(validation_loss(network, material))
     progress, started = run.progress, time.monotonic()
-    spent, saved = progress.seconds, started
+    saved, spend = started, time.process_time if device.type == "cpu" else time.monotonic
+    spent = progress.seconds - spend()
     between = recipe.target_tokens / VALIDATIONS
     next_validation = between * (progress.target_tokens // between + 1)
     losses: list[float] = []
@@ -239,7 +241,7 @@ def train(
         progress.steps += 1
         progress.target_tokens += batch.target_tokens
         now = time.monotonic()
-        progress.seconds = spent + now - started
+        progress.seconds = spent + spend()
         if progress.steps % 50 == 0:
             tell(_status(progress, recipe, losses[-50:], (now - started)))
         finished = progress.diverged or progress.target_tokens >= recipe.length

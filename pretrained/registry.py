@@ -455,6 +455,14 @@ ABLATIONS = (
 )
 
 
+def finished(**facts: object) -> tuple[Entry, ...]:
+    """List the finished models that have these facts, in their order: ``finished(cell="gru", attention=())``."""
+    return tuple(
+        known for known in ENTRIES
+        if all(getattr(known, name) == value for name, value in facts.items()) and known.finished
+    )  # fmt: skip
+
+
 def entry(name: str) -> Entry:
     """Find a model by name; raises ``ValueError`` naming those that there are."""
     for known in (*ENTRIES, *ABLATIONS):

@@ -289,3 +289,10 @@ def test_a_variant_of_other_sizes_can_be_built(listed: Entry) -> None:
     sizes: dict[str, Any] = {"d_vocab": 12, "d_model": 24}  # even heads of 4 or of 6
     network = loading.build(listed, sizes)
     assert sum(parameter.numel() for parameter in network.parameters()) < MOST_PARAMETERS
+
+
+def test_models_are_found_by_their_facts() -> None:
+    found = registry.finished(task="translation en-fr", family="attention")
+    assert registry.entry("transformer") in found
+    assert all(known.finished and known.family == "attention" for known in found)
+    assert registry.finished(task="translation en-fr", family="recurrent", attention=("nowhere",)) == ()

@@ -162,9 +162,10 @@ def _train(known: Entry, folder: Path, minutes: float | None) -> None:
     checkpoint = loop.CHECKPOINTS / f"{known.name}.pt"
     start = loop.Progress()
     if not checkpoint.is_file() and (known.folder / "model.safetensors").is_file():
-        start = loop.Progress.after(known.card())
+        start = loop.Progress.after(known.card(), recipe)
         network.load_state_dict(loading.read_model(known))
-        print(f"warm start from {known.folder}", file=sys.stderr)
+        how = "going on" if start.resumed_step else "warm start"
+        print(f"{how} from {known.folder}", file=sys.stderr)
     elif not checkpoint.is_file() and known.parent:
         loading.begin_from_parent(network, known)
         print(f"adapted from {known.parent}", file=sys.stderr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import math
 import sys
 import time
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 CHECKPOINT_SECONDS = 180.0
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
+RUN_IN_STEPS = 200  # in which an optimizer that has lost its moments comes back to the schedule's rate
 VALIDATIONS = 28  # points on the learning curve of a whole run
 
 
@@ -43,6 +45,7 @@ class Progress:
             loss is smoothed; ``None`` stands for a loss that is no number any more.
         best: the lowest validation loss so far.
         diverged: whether the loss has become no number, which ends a run for good.
+        resumed_step: the step at which the optimizer began anew because only the shipped weights were left of the run.
         earlier_steps, earlier_tokens, earlier_minutes: what the weights had gone through before this run began.
     """
 
@@ -54,19 +57,26 @@ class Progress:
     curve: list[dict[str, Any]] = field(default_factory=list)
     best: float = math.inf
     diverged: bool = False
+    resumed_step: int = 0
     earlier_steps: int = 0
     earlier_tokens: int = 0
     earlier_minutes: float = 0.0
 
     @classmethod
-    def after(cls, card: Mapping[str, Any]) -> Progress:
-        """Begin a run from shipped weights; what their card says of their training is carried on."""
-        return cls(
-            curve=list(card["learning_curve"]),
-            earlier_steps=card["steps"],
-            earlier_tokens=card["target_tokens"],
-            earlier_minutes=card["minutes"],
-        )
+    def after(cls, card: Mapping[str, Any], recipe: Recipe) -> Progress:
+        """Begin from shipped weights: a run of this schedule that stopped short goes on, else a new one begins.
+
+        What the card of an earlier run says of its training is carried on.
+        """
+        steps, tokens, minutes = card["steps"], card["target_tokens"], card["minutes"]
+        curve = list(card["learning_curve"])
+        same = card["schedule"] == json.loads(json.dumps(recipe.schedule())) and not card.get("earlier_target_tokens")
+        if same and tokens < recipe.length:
+            # One step a batch: so many batches from the first pass on are behind it.
+            return cls(
+                batch=steps, steps=steps, target_tokens=tokens, seconds=60 * minutes, curve=curve, resumed_step=steps
+            )
+        return cls(curve=curve, earlier_steps=steps, earlier_tokens=tokens, earlier_minutes=minutes)
 
     @classmethod
     def saved_in(cls, checkpoint: Path) -> Progress:
@@ -76,6 +86,11 @@ class Progress:
     def to_go(self, length: int) -> int:
         """Count the target tokens that are still to be seen; a run that diverged sees no more."""
         return 0 if self.diverged else max(length - self.target_tokens, 0)
+
+    @property
+    def from_shipped(self) -> bool:
+        """Whether the run began with shipped weights."""
+        return bool(self.earlier_tokens or self.resumed_step)
 
     @property
     def minutes(self) -> float:
@@ -164,6 +179,13 @@ def rate_at(target_tokens: int, recipe: Recipe) -> float:
     return recipe.peak_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fallen)))
 
 
+def run_in(progress: Progress) -> float:
+    """Share of the rate that a resumed run may use: a linear rise while the optimizer gathers its moments anew."""
+    if not progress.resumed_step:
+        return 1.0
+    return min(1.0, (progress.steps - progress.resumed_step + 1) / RUN_IN_STEPS)
+
+
 @torch.inference_mode()
 def validation_loss(network: nn.Module, material: Material) -> float:
     """Loss per piece over all validation batches."""
@@ -214,7 +236,7 @@ def train(
     if checkpoint.is_file():
         run.load(checkpoint, device)
     material = recipe.material(folder)
-    if run.progress.earlier_tokens and not run.best_weights:
+    if run.progress.from_shipped and not run.best_weights:
         # What is shipped already is only to be replaced by something better.
         run.keep_if_best(validation_loss(network, material))
     progress, started = run.progress, time.monotonic()
@@ -227,8 +249,8 @@ def train(
         if progress.diverged or progress.target_tokens >= recipe.length:
             break
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(progress.target_tokens, recipe)
-        if not progress.earlier_tokens:  # else the beginning is over
+            group["lr"] = rate_at(progress.target_tokens, recipe) * run_in(progress)
+        if not progress.from_shipped:  # else the beginning is over
             run.keep_if_due(recipe.snapshots)
         loss = _loss(network, material, batch, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
@@ -268,11 +290,12 @@ def keep_freed_memory() -> None:
 
 def _remaining_batches(material: Material, progress: Progress) -> Iterator[Any]:
     while True:
-        done = progress.batch
-        for number, batch in enumerate(material.batches(progress.epoch)):
-            if number >= done:
+        behind, number = progress.batch, 0
+        for number, batch in enumerate(material.batches(progress.epoch), start=1):
+            if number > behind:
                 yield batch
-        progress.epoch, progress.batch = progress.epoch + 1, 0
+        # A resumed run counts all its batches from the first pass on.
+        progress.epoch, progress.batch = progress.epoch + 1, max(behind - number, 0)
 
 
 def _validate(run: Run, material: Material, losses: Sequence[float]) -> None:

@@ -44,15 +44,19 @@ def tasks() -> list[Task]:
     usual = statistics.median(paces.values()) if paces else None
     found = []
     for known in parents_first(entries):
-        length, card = recipes.RECIPES[known.name].length, cards.get(known.name, {"target_tokens": 0})
-        shipped = loop.Progress(target_tokens=card["target_tokens"], diverged=card.get("diverged", False))
+        recipe, card = recipes.RECIPES[known.name], cards.get(known.name, {})
         checkpoint = loop.CHECKPOINTS / f"{known.name}.pt"
+        shipped = loop.Progress(**{part: card[part] for part in ("target_tokens", "diverged") if part in card})
+        unshipped = shipped.to_go(recipe.length)
+        run = loop.Progress()
         if checkpoint.is_file():
-            left = loop.Progress.saved_in(checkpoint).to_go(length)
-        else:
-            # Shipped weights are a warm start, and their schedule begins anew.
-            left = length if shipped.to_go(length) else 0
-        if left or shipped.to_go(length):
+            run = loop.Progress.saved_in(checkpoint)
+        elif not unshipped:
+            run = shipped
+        elif (known.folder / "model.safetensors").is_file():
+            run = loop.Progress.after(card, recipe)
+        left = run.to_go(recipe.length)
+        if left or unshipped:
             pace = paces.get(known.name, usual)
             found.append(Task(known, left, None if pace is None else pace * left))
     return found

@@ -126,6 +126,7 @@ def training_facts(entry: Entry, run: Run, recipe: Recipe, folder: Path) -> dict
         "seed": recipe.seed,
         "steps": progress.earlier_steps + progress.steps,
         "target_tokens": progress.earlier_tokens + progress.target_tokens,
+        **({"earlier_target_tokens": progress.earlier_tokens} if progress.earlier_tokens else {}),
         "minutes": round(progress.minutes, 1),
         "device": _device(),
         "torch": torch.__version__,

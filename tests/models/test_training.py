@@ -419,7 +419,7 @@ def test_train_ships_a_whole_model(folder: Path, capsys: pytest.CaptureFixture[s
 
     (loop.CHECKPOINTS / f"{entry.name}.pt").unlink()
     assert main(["train", entry.name, "--data", str(folder), "--minutes", "0"]) == 0
-    assert "warm start" in capsys.readouterr().err
+    assert "going on from" in capsys.readouterr().err
     again = entry.card()
     assert again["steps"] == 2
     assert again["target_tokens"] > card["target_tokens"]
@@ -541,7 +541,9 @@ def test_finished_takes_tokens_and_scores(
 
 def put_card(entry: Entry, **facts: Any) -> None:
     entry.folder.mkdir(parents=True, exist_ok=True)
-    (entry.folder / "card.json").write_text(json.dumps(facts), "utf-8")
+    card = {"schedule": {}, "steps": 9, "learning_curve": [], **facts}
+    (entry.folder / "card.json").write_text(json.dumps(card), "utf-8")
+    (entry.folder / "model.safetensors").touch()
 
 
 def put_checkpoint(entry: Entry, target_tokens: int) -> None:
@@ -562,6 +564,9 @@ def test_what_is_left_to_train() -> None:
     assert to_go() == [("gru-seq2seq", 1500, 30.0), ("gru-bahdanau", 1500, 30.0)], "a warm start begins anew"
     put_card(BAHDANAU, target_tokens=500, minutes=20.0)
     assert to_go() == [("gru-seq2seq", 1500, 30.0), ("gru-bahdanau", 1500, 60.0)]
+    put_card(BAHDANAU, target_tokens=500, minutes=20.0, schedule=RECIPE.schedule())
+    assert to_go()[1] == ("gru-bahdanau", 1000, 40.0), "a run of the same schedule goes on"
+    put_card(BAHDANAU, target_tokens=500, minutes=20.0)
     # A checkpoint is where the run stands, whatever was shipped before.
     put_checkpoint(SEQ2SEQ, 1400)
     assert to_go()[0] == ("gru-seq2seq", 100, 2.0)
@@ -683,7 +688,7 @@ def test_train_adapts_a_parent(
 
     (loop.CHECKPOINTS / f"{entry.name}.pt").unlink()
     assert main(train) == 0
-    assert f"warm start from {entry.folder}" in capsys.readouterr().err
+    assert f"going on from {entry.folder}" in capsys.readouterr().err
     assert entry.card()["steps"] == 2
 
     # What began from another parent than there is now is not shipped.
@@ -694,13 +699,48 @@ def test_train_adapts_a_parent(
     assert entry.card()["steps"] == 2
 
 
-def test_a_warm_start_carries_on_what_the_card_counts() -> None:
-    card = {"learning_curve": [{"target_tokens": 5, "minutes": 1.5}], "steps": 3, "target_tokens": 5, "minutes": 1.5}
-    progress = loop.Progress.after(card)
-    assert (progress.earlier_steps, progress.earlier_tokens, progress.curve) == (3, 5, card["learning_curve"])
+def shipped_card(**facts: Any) -> dict[str, Any]:
+    curve = [{"target_tokens": 5, "minutes": 1.5}]
+    return {"schedule": {}, "learning_curve": curve, "steps": 3, "target_tokens": 5, "minutes": 1.5, **facts}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"schedule": RECIPE.schedule(), "earlier_target_tokens": 1},
+        {"schedule": RECIPE.schedule(), "target_tokens": RECIPE.length},
+    ],
+    ids=["another schedule", "a run after another", "a whole run"],
+)
+def test_a_warm_start_carries_on_what_the_card_counts(facts: dict[str, Any]) -> None:
+    card = shipped_card(**facts)
+    progress = loop.Progress.after(card, RECIPE)
+    assert (progress.earlier_steps, progress.earlier_tokens) == (3, card["target_tokens"])
+    assert progress.curve == card["learning_curve"]
     assert progress.target_tokens == 0, "the schedule of the new run begins anew"
     progress.seconds = 30.0
     assert progress.minutes == 2.0
+
+
+def test_a_run_of_the_same_schedule_goes_on_where_its_weights_were_shipped(folder: Path) -> None:
+    card = shipped_card(schedule=json.loads(json.dumps(RECIPE.schedule())))
+    progress = loop.Progress.after(card, RECIPE)
+    assert (progress.steps, progress.target_tokens, progress.minutes, progress.earlier_tokens) == (3, 5, 1.5, 0)
+
+    # Whatever the pass that it stopped in, its next batch is the one that the run would have read.
+    material = RECIPE.material(folder)
+    first, second = list(material.batches(0)), list(material.batches(1))
+    for done, expected in ((1, first[1]), (len(first), second[0]), (len(first) + 2, second[2])):
+        resumed = loop.Progress(batch=done, steps=done, resumed_step=done)
+        batch = next(loop._remaining_batches(material, resumed))
+        assert torch.equal(batch.source, expected.source), done
+
+    # An optimizer without moments comes back to the rate step by step.
+    assert loop.run_in(progress) == 1 / loop.RUN_IN_STEPS
+    progress.steps += loop.RUN_IN_STEPS
+    assert loop.run_in(progress) == 1.0
+    assert loop.run_in(loop.Progress(steps=1)) == 1.0
 
 
 def test_a_warm_start_keeps_what_it_began_with_until_something_is_better(

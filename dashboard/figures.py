@@ -243,3 +243,16 @@ def products_by_distance(products: NDArray[np.float32], d_model: int, *, theme: 
         height=420,
         theme=theme,
     )
+
+
+def date_alignment(trace: Trace) -> Matrix:
+    """Describe where a reader of dates looked, character by character."""
+    (alignment,) = trace.attention_of("alignment")
+    return replace(
+        attention(alignment, 0, model=trace.model),
+        reading="Each row is a character being written; its colours show which typed characters were looked at.",
+        query_axis="written",
+        key_axis="typed",
+        query_id="date-written",
+        key_id="date-typed",
+    )

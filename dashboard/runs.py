@@ -16,15 +16,18 @@ KEPT_RUNS = 256  # a trace of 64 tokens is about 2 MB
 
 
 @st.cache_resource(show_spinner=False)
-def load(name: str) -> Model:
-    """Load a model once for all readers; torch is imported here, by the first page that needs it."""
+def load(name: str, checkpoint: int | None = None) -> Model:
+    """Load a model once for all readers, or one of the checkpoints along its training.
+
+    Torch is imported here, by the first page that needs it.
+    """
     import torch
 
     import pretrained
 
     # These models are small: a second thread costs more in waiting than it brings, and readers share the cores.
     torch.set_num_threads(1)
-    model = pretrained.load(name)
+    model = pretrained.load(name, checkpoint=checkpoint)
     # The first pass of a process pays for torch's own start, which is not what a reader's sentence costs.
     with contextlib.suppress(ValueError):  # a model may have no use for a sentence
         model.run("Hello.")
@@ -34,13 +37,13 @@ def load(name: str) -> Model:
 
 
 @st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)
-def run(name: str, text: str) -> Trace:
-    """Run a model on a text; the trace is frozen, so readers may share it.
+def run(name: str, text: str, checkpoint: int | None = None) -> Trace:
+    """Run a model, or a checkpoint of it, on a text; the trace is frozen, so readers may share it.
 
     Raises:
         TextError: a text that the model cannot read.
     """
-    return load(name).run(text)
+    return load(name, checkpoint).run(text)
 
 
 @st.cache_data(show_spinner=False)

@@ -1,4 +1,4 @@
-"""Small bar charts: how likely each of a few tokens was."""
+"""Small bar charts of shares: how likely each of a few tokens was, how often each of a few models was wrong."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def candidate_bars(
     probabilities: Sequence[float],
     *,
     chosen: int | None = 0,
+    quantity: str = "probability",
     theme: ThemeName = "light",
 ) -> dict[str, Any]:
     """Draw one bar a token, in the order given, on a fixed scale of 0 to 100%, as a Vega-Lite specification.
@@ -41,6 +42,7 @@ def candidate_bars(
         tokens: what could have come next; the same token may come twice and keeps two bars.
         probabilities: one a token, 0..1.
         chosen: the position of the token that was taken, drawn in the strong colour; None for no such token.
+        quantity: what the shares are, in words of our own.
         theme: whose colours to use.
 
     Raises:
@@ -65,12 +67,12 @@ def candidate_bars(
         for rank, (token, probability) in enumerate(zip(tokens, probabilities, strict=True))
     ]
     # Nothing but the data differs from step to step: the browser then moves its bars instead of making them anew.
-    empty = _empty_bars(len(rows), theme)
+    empty = _empty_bars(len(rows), quantity, theme)
     return {**empty, "datasets": dict.fromkeys(empty["datasets"], rows)}
 
 
 @cache
-def _empty_bars(count: int, theme: ThemeName) -> dict[str, Any]:
+def _empty_bars(count: int, quantity: str, theme: ThemeName) -> dict[str, Any]:
     """Describe the chart but for its tokens and numbers, once: altair checks every part of it, which takes 50 ms."""
     import altair
 
@@ -79,7 +81,7 @@ def _empty_bars(count: int, theme: ThemeName) -> dict[str, Any]:
     y = altair.Y("rank:O", title=None, axis=None)
     x = altair.X(
         "probability:Q",
-        title="probability",
+        title=quantity,
         scale=altair.Scale(domain=[0, 1], clamp=True),
         axis=altair.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], labelFlush=True),
     )
@@ -87,7 +89,7 @@ def _empty_bars(count: int, theme: ThemeName) -> dict[str, Any]:
         y=y,
         tooltip=[
             altair.Tooltip("token:N", title="token"),
-            altair.Tooltip("probability:Q", title="probability", format=".6f"),
+            altair.Tooltip("probability:Q", title=quantity, format=".6f"),
         ],
     )
     bars = base.mark_bar(height=altair.RelativeBandSize(0.72), cornerRadiusEnd=2).encode(

@@ -1,0 +1,151 @@
+"""From the cards of all models to a table and to charts: what was measured when they were trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dashboard import runs
+from pretrained import registry
+from viz.bars import candidate_bars
+from viz.curves import Curve, curves
+from viz.scatter import Point, scatter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
+    from pretrained.registry import Entry
+    from viz.palette import ThemeName
+
+TRANSLATION = "translation en-fr"
+CONVERSATION = "tatoeba"
+CAPTIONS = "multi30k_test2016"
+SIZES = {
+    "Parameters": ("parameters", 1e6, "parameters, millions"),
+    "Training time": ("minutes", 1.0, "minutes of training"),
+}
+"""What a score can be drawn against: the card's name for it, its unit, the axis."""
+
+
+def with_cards() -> tuple[Entry, ...]:
+    """List the models that have been trained at all, those not trained to the end among them."""
+    return tuple(known for known in registry.ENTRIES if (known.folder / "card.json").is_file())
+
+
+def table() -> list[dict[str, Any]]:
+    """Describe every trained model in one row; what a task does not measure is ``None``."""
+    return [_row(known, runs.card(known.name)) for known in with_cards()]
+
+
+def _row(known: Entry, card: dict[str, Any]) -> dict[str, Any]:
+    scores = card["scores"]
+    test = scores["test"]
+    measure, value = next(iter(test["metrics"].items()))
+    translates = known.task == TRANSLATION
+    if translates:
+        measure, value = "chrf", test["metrics"]["chrf"]
+    return {
+        "model": known.name,
+        "year": known.year,
+        "family": known.family,
+        "task": known.task,
+        "parameters": card["parameters"] / 1e6,
+        "megabytes": card["bytes"] / 1e6,
+        "tokens": card["target_tokens"] / 1e6,
+        "minutes": card["minutes"],
+        "measure": {"chrf": "chrF", "f1": "F1"}.get(measure, measure.replace("_", " ")),
+        "score": value,
+        "conversation": test["by_tag"][CONVERSATION]["chrf"] if translates else None,
+        "novel": scores["test_novel"]["by_tag"][CONVERSATION]["chrf"] if translates else None,
+        "captions": scores[CAPTIONS]["metrics"]["bleu"] if CAPTIONS in scores else None,
+        "aer": card["alignment"]["test"]["metrics"]["aer"] if "alignment" in card else None,
+        "finished": card["finished"],
+        "summary": known.summary,
+        "paper": known.paper,
+    }
+
+
+def scores_against(size: str, *, theme: ThemeName) -> go.Figure:
+    """Draw the chrF of every finished translation model against one of ``SIZES``."""
+    fact, unit, axis = SIZES[size]
+    points = [
+        Point(known.name, known.family, card[fact] / unit, card["scores"]["test"]["metrics"]["chrf"])
+        for known in registry.finished(task=TRANSLATION)
+        for card in [runs.card(known.name)]
+    ]
+    return scatter(points, x_axis=axis, y_axis="chrF on the test split", theme=theme)
+
+
+def learners() -> list[str]:
+    """Name the translation models whose learning curves are comparable: trained from nothing, ablations among them."""
+    ablations = [known for known in registry.ABLATIONS if (known.folder / "card.json").is_file()]
+    return [known.name for known in (*registry.finished(task=TRANSLATION, parent=None), *ablations)]
+
+
+def learning_curves(names: Sequence[str], *, theme: ThemeName) -> go.Figure:
+    """Draw validation loss against target tokens; where a loss was no number any more, the curve ends."""
+    drawn = []
+    for place, name in enumerate(names):
+        points = [(point["target_tokens"], point["valid_loss"]) for point in runs.card(name)["learning_curve"]]
+        tokens, losses = zip(*(point for point in points if point[1] is not None), strict=True)
+        drawn.append(Curve(name, np.array(tokens) / 1e6, np.array(losses), colour=place))
+    return curves(
+        drawn,
+        x_axis="target tokens seen, millions",
+        y_axis="validation loss, nats a token",
+        height=460,
+        theme=theme,
+    )
+
+
+def alignment_errors(*, theme: ThemeName) -> dict[str, Any] | None:
+    """Draw every model's alignment error rate, the least first, and the diagonal's; nothing if no card tells any."""
+    found = {known.name: runs.card(known.name).get("alignment") for known in registry.finished(task=TRANSLATION)}
+    errors = {name: told["test"]["metrics"]["aer"] for name, told in found.items() if told}
+    if not errors:
+        return None
+    errors["the diagonal"] = next(told["test"]["diagonal"]["aer"] for told in found.values() if told)
+    ordered = sorted(errors, key=errors.__getitem__)
+    return candidate_bars(
+        ordered, [errors[name] for name in ordered], quantity="alignment error rate", chosen=None, theme=theme
+    )
+
+
+def recall_by_distance(*, theme: ThemeName) -> go.Figure | None:
+    """Draw how often each finished model recalls a value against its distance; nothing if none is finished."""
+    drawn = []
+    for known in registry.finished(task="recall"):
+        by_distance = runs.card(known.name)["scores"]["test"]["by_distance"]
+        accuracy = [found["accuracy"] for found in by_distance.values()]
+        drawn.append(Curve(known.name, np.array([_middle(part) for part in by_distance]), np.array(accuracy)))
+    if not drawn:
+        return None
+    return curves(
+        drawn, x_axis="distance, in tokens", y_axis="share of right answers", y_range=(0, 1.05), height=460, theme=theme
+    )
+
+
+def _middle(part: str) -> float:
+    """Give the middle of a range as cards name it, ``5-12``."""
+    low, high = part.split("-")
+    return (int(low) + int(high)) / 2
+
+
+def learning_of_dates(told: Sequence[dict[str, Any]], checkpoint: int, *, theme: ThemeName) -> go.Figure:
+    """Draw how often a model was right, and how sharply it looked, at each of its checkpoints."""
+    order = np.arange(len(told), dtype=np.float64)
+    return curves(
+        [
+            Curve(name, order, np.array([one[fact] for one in told]))
+            for name, fact in (("right on the test", "exact_match"), ("largest weight, mean", "row_maximum"))
+        ],
+        x_axis="checkpoint",
+        y_axis="share",
+        y_range=(0, 1.05),
+        marked=checkpoint,
+        height=260,
+        theme=theme,
+    )

@@ -129,9 +129,9 @@ def recall_by_distance(*, theme: ThemeName) -> go.Figure | None:
 
 
 def _middle(part: str) -> float:
-    """Give the middle of a range as cards name it, ``5-12``."""
-    low, high = part.split("-")
-    return (int(low) + int(high)) / 2
+    """Give the middle of a range as cards name it, ``5-12`` or ``4``."""
+    low, _, high = part.partition("-")
+    return (int(low) + int(high or low)) / 2
 
 
 def learning_of_dates(told: Sequence[dict[str, Any]], checkpoint: int, *, theme: ThemeName) -> go.Figure:

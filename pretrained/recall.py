@@ -1,6 +1,6 @@
-"""A model that remembers: pairs of a key and a value go in, then a question; the value that it answers comes out.
+"""A model that remembers: facts go in, a key and its value each, then a question; the value that it answers comes out.
 
-a 3 . . c 7 . ? a     ->  3
+a3 c7 a5 ? a     ->  5
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Recaller(Model):
     network: RecurrentReader | CausalTransformer
 
     def cut(self, text: str) -> Pieces:
-        """Cut a text into its letters, digits and signs; the answer is due at the last of them."""
+        """Cut a text into its facts and signs; the answer is due at the last of them."""
         pieces = self.tokenizer.encode(text)
         return Pieces(pieces.ids[:-1], pieces.spans[:-1], pieces.labels[:-1])
 
@@ -47,7 +47,7 @@ class Recaller(Model):
         pieces = super().read(text)
         if pieces.labels[-2:-1] != (QUESTION,):
             raise TextError(
-                f"expected pairs and a question about one of them, as in 'a 3 c 7 ? a', "
+                f"expected facts and a question about one of them, as in 'a3 c7 ? a', "
                 f"got {text.strip()[-20:]!r} at the end"
             )
         return pieces

@@ -240,16 +240,18 @@ def train_words(texts: Iterator[str], *, path: Path) -> None:
     tokenizer.save(str(path))
 
 
-def write_characters(alphabet: str, *, path: Path) -> None:
+def write_characters(alphabet: str, *, pairs: Sequence[str] = (), path: Path) -> None:
     """Write a tokenizer that has learned nothing: a piece is one character of ``alphabet``, in lower case.
 
-    Where no space is in the alphabet, spaces between characters are passed over.
+    Two characters that stand in ``pairs`` are one piece where they meet. Where no space is in the alphabet, spaces
+    between characters are passed over.
     """
     import tokenizers
     from tokenizers import Regex, models, normalizers
 
-    vocabulary = {piece: index for index, piece in enumerate((*SPECIAL, *alphabet))}
-    tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, [], unk_token=SPECIAL[UNKNOWN]))
+    vocabulary = {piece: index for index, piece in enumerate((*SPECIAL, *alphabet, *pairs))}
+    merges = [(first, second) for first, second in pairs]
+    tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, merges, unk_token=SPECIAL[UNKNOWN]))
     tokenizer.add_special_tokens(list(SPECIAL))
     tokenizer.normalizer = normalizers.Sequence(
         [

@@ -91,7 +91,7 @@ def charts() -> None:
     else:
         plot, words = (
             recall,
-            "Pairs of a letter and a digit, then a question about one letter: how often the digit is right.",
+            "Facts, a letter and a digit each, then a question about a letter: how often its last digit is recalled.",
         )
     if plot is not None:
         st.plotly_chart(

@@ -27,7 +27,7 @@ from pretrained.shapes import Bool, Float, Int
 class Config(transformer.Config):
     """Sizes of the model; ``n_layers`` counts its layers, and there are no others."""
 
-    d_vocab: int = 24
+    d_vocab: int = 59
     d_model: int = 64
     d_feedforward: int = 128
     n_heads: int = 2

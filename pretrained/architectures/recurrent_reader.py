@@ -24,7 +24,7 @@ from pretrained.shapes import Float, Int
 class Config:
     """Sizes of the model; ``cell`` is ``rnn``, ``lstm`` or ``gru``."""
 
-    d_vocab: int = 24
+    d_vocab: int = 59
     d_model: int = 32
     d_hidden: int = 128
     cell: str = "gru"

@@ -1,17 +1,19 @@
-"""The memory task: pairs of a key and a value with nothing between them, then a question about one of the keys.
+"""The memory task: facts that overwrite each other one after the other, then a question about one of the keys.
 
-    a 3 . . c 7 . . . . ? a     ->  3
+    a3 b7 a5 c1 b2 ? a     ->  5
 
-All of it is synthetic, made here from a seed. A distance is the number of tokens read after the value, the asked key
-included: 2 in ``a 3 ? a``. The distance of the pair that is asked for first is uniform, those of the others are too, as
-far as they leave room for each other; keys are distinct, so a question has one answer. In training all pairs of a text
-are asked for, one question after the other; a test has one question. What stands before the questions belongs to one
-split for good, by a checksum of it: no text of the test is in the training, whatever is asked.
+A fact is one token, a key with its value; of each key the last fact holds. So whoever answers has to carry four values
+along, and to change one of them at every token without touching the others. All of it is synthetic, made here from a
+seed. A distance is the number of tokens read after the fact, the asked key included: 2 in ``a3 ? a``. That of the key
+which is asked for first is uniform, those of the others are too, but that one of them has the last fact. In training
+all keys of a text are asked for, one question after the other; a test has one question. What stands before the
+questions belongs to one split for good, by a checksum of it: no text of the test is in the training, whatever is asked.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import string
 import time
 import zlib
@@ -36,39 +38,40 @@ if TYPE_CHECKING:
     from pretrained.recall import Recaller
     from pretrained.tokenization import Tokenizer
 
-KEYS, VALUES, FILLER = "abcdefgh", string.digits, "."
-ALPHABET = KEYS + VALUES + FILLER + QUESTION
-MOST_PAIRS = 4  # a text for training has 1 to 4 pairs, one for the test has 4
+KEYS, VALUES = "abcd", string.digits
+ALPHABET = KEYS + VALUES + QUESTION
+FACTS = tuple(key + value for key in KEYS for value in VALUES)
+FACT = f"[{KEYS}][{VALUES}]"
 NEAREST, FARTHEST = 2, 100
 SPLITS = {"test": range(20), "valid": range(20, 30), "train": range(30, 100)}  # hundredths of all texts
 PASS_TEXTS, VALID_TEXTS = 8192, 1024
 # Passes that stay near, how near, and how much farther every later pass goes.
 NEAR_PASSES, NEAR, GROWTH = 16, 20, 4
-TEST_DISTANCES = range(5, FARTHEST + 1)
+TEST_DISTANCES = range(NEAREST, FARTHEST + 1)
 TESTS_OF_A_DISTANCE = 50
-TOGETHER = 8  # distances that are scored together; they part the 96 of the test
+APART, TOGETHER = 5, 8  # from here on distances are scored together; nearer ones each by itself
 
 
 @dataclass(frozen=True)
 class Text:
-    """Pairs and fillers, and what is asked about them.
+    """Facts, and what is asked about them.
 
     Attributes:
-        told: what stands before the questions, a character a token.
-        pairs: keys and their values, in the order in which they are asked for.
+        told: the facts that stand before the questions.
+        pairs: keys and the values that hold in the end, in the order in which they are asked for.
     """
 
-    told: str
+    told: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
 
-    def asking(self, questions: int) -> str:
-        """Give the text with its first questions, a character a token."""
-        return self.told + "".join(QUESTION + key for key, _ in self.pairs[:questions])
+    def asking(self, questions: int) -> tuple[str, ...]:
+        """Give the tokens of the text with its first questions."""
+        return (*self.told, *(token for key, _ in self.pairs[:questions] for token in (QUESTION, key)))
 
 
 @dataclass(frozen=True)
 class Question:
-    """A text with one question at its end, the answer, and the distance of its pair."""
+    """A text with one question at its end, the answer, and the distance of the fact that gives it."""
 
     text: str
     answer: str
@@ -95,7 +98,7 @@ class RecallMaterial:
 
     def __init__(self, tokenizer: Tokenizer, *, seed: int, batch_tokens: int) -> None:
         """Make up what is validated on, over all distances."""
-        self._numbers = {character: tokenizer.encode_ids([character])[0][0] for character in ALPHABET}
+        self._numbers = {token: tokenizer.encode_ids([token])[0][0] for token in (*ALPHABET, *FACTS)}
         self._seed = seed
         self._batch_tokens = batch_tokens
         self.validation = list(self._batches("valid", random.Random(0), VALID_TEXTS, FARTHEST))
@@ -114,8 +117,7 @@ class RecallMaterial:
     def _batches(self, split: str, chance: random.Random, texts: int, farthest: int) -> Iterator[Batch]:
         group: list[Text] = []
         for left in reversed(range(texts)):
-            pairs, distance = chance.randint(1, MOST_PAIRS), chance.randint(NEAREST, farthest)
-            group.append(draw(split, chance, pairs=pairs, distance=distance, farthest=farthest))
+            group.append(draw(split, chance, distance=chance.randint(NEAREST, farthest), farthest=farthest))
             if not left or sum(len(text.pairs) for text in group) >= self._batch_tokens:
                 yield collate(group, self._numbers)
                 group = []
@@ -126,37 +128,40 @@ def farthest_of(number: int) -> int:
     return min(FARTHEST, NEAR + GROWTH * max(0, number - NEAR_PASSES))
 
 
-def split_of(told: str) -> str:
+def split_of(told: Sequence[str]) -> str:
     """Tell which split a text belongs to, by what stands before its questions."""
-    share = zlib.crc32(told.encode()) % 100
+    share = zlib.crc32("".join(told).encode()) % 100
     return next(split for split, shares in SPLITS.items() if share in shares)
 
 
-def draw(split: str, chance: random.Random, *, pairs: int, distance: int, farthest: int = FARTHEST) -> Text:
+def draw(split: str, chance: random.Random, *, distance: int, farthest: int = FARTHEST) -> Text:
     """Make up a text of a split whose first question has the given distance."""
     while True:
-        text = _draw(chance, pairs, distance, farthest)
+        text = _draw(chance, distance, farthest)
         if split_of(text.told) == split:
             return text
 
 
-def _draw(chance: random.Random, pairs: int, distance: int, farthest: int) -> Text:
-    keys = chance.sample(KEYS, pairs)
-    values = [chance.choice(VALUES) for _ in keys]
-    distances = [distance]
-    while len(distances) < pairs:
-        other = chance.randint(NEAREST, farthest)
-        if all(abs(other - taken) > 1 for taken in distances):
-            distances.append(other)
-    tokens = [FILLER] * max(distances)
-    # The first asked key will stand one behind the first question mark, which stands where the tokens end.
-    for key, value, place in zip(keys, values, (len(tokens) + 1 - taken for taken in distances), strict=True):
-        tokens[place - 1], tokens[place] = key, value
-    return Text("".join(tokens), tuple(zip(keys, values, strict=True)))
+def _draw(chance: random.Random, distance: int, farthest: int) -> Text:
+    keys = chance.sample(KEYS, len(KEYS))
+    # Where each key's last fact stands, counted from the end; that of the key which is asked for first comes first.
+    last = [distance - NEAREST]
+    free = [place for place in range(1, farthest - NEAREST + 1) if place not in last]
+    if distance > NEAREST:
+        last.append(0)
+    last += chance.sample(free, len(keys) - len(last))
+    holder = dict(zip(last, keys, strict=True))
+    told = []
+    for place in range(chance.randint(max(last), farthest - NEAREST) + 1):
+        # Only a key whose last fact has been told already, seen from the end, can have an earlier one.
+        overwritten = [key for taken, key in holder.items() if taken < place]
+        told.append((holder.get(place) or chance.choice(overwritten)) + chance.choice(VALUES))
+    holds = {key: told[place][1] for place, key in holder.items()}
+    return Text(tuple(reversed(told)), tuple(holds.items()))
 
 
 def collate(texts: Sequence[Text], numbers: Mapping[str, int]) -> Batch:
-    """Ask for all pairs of every text and pad the texts to a batch; ``numbers`` are the tokens'."""
+    """Ask for all keys of every text and pad the texts to a batch; ``numbers`` are the tokens'."""
     rows = [text.asking(len(text.pairs)) for text in texts]
     ids = data.pad([[numbers[token] for token in row] for row in rows])
     answers = torch.full_like(ids, PAD)
@@ -167,13 +172,13 @@ def collate(texts: Sequence[Text], numbers: Mapping[str, int]) -> Batch:
 
 
 def make_test() -> list[Question]:
-    """Make up the test: every distance equally often, four pairs a text."""
+    """Make up the test: every distance equally often."""
     chance = random.Random(0)
     return [
         Question(" ".join(text.asking(1)), text.pairs[0][1], distance)
         for distance in TEST_DISTANCES
         for _ in range(TESTS_OF_A_DISTANCE)
-        for text in [draw("test", chance, pairs=MOST_PAIRS, distance=distance)]
+        for text in [draw("test", chance, distance=distance)]
     ]
 
 
@@ -189,13 +194,14 @@ def read_questions(path: Path) -> list[Question]:
     found = []
     for number, pair in enumerate(data.read_pairs(path), start=1):
         told, sign, key = "".join(pair.source.lower().split()).rpartition(QUESTION)
-        place = told.rfind(key + pair.target)
-        if not sign or len(key) != 1 or len(pair.target) != 1 or place < 0:
+        facts = re.findall(FACT, told)
+        places = [place for place, fact in enumerate(facts) if fact[0] == key]
+        if not sign or "".join(facts) != told or not places or facts[places[-1]] != key + pair.target:
             raise ValueError(
-                f"{path}, line {number}: expected pairs, a question and its answer, as in 'a 3 c 7 ? a<TAB>3', "
+                f"{path}, line {number}: expected facts, a question and its answer, as in 'a3 c7 ? a<TAB>3', "
                 f"got {pair.source[-40:]!r} and {pair.target[:20]!r}"
             )
-        found.append(Question(pair.source, pair.target, len(told) - place))
+        found.append(Question(pair.source, pair.target, len(facts) - places[-1] - 1 + NEAREST))
     if not found:
         raise ValueError(f"{path}: expected at least one question, got an empty file")
     return found
@@ -206,8 +212,8 @@ def score(model: Recaller, questions: Sequence[Question]) -> dict[str, Any]:
 
     Returns:
         ``task``, ``count``, ``seconds`` (of answering), ``metrics`` (``accuracy``; ``chance``, that of a guess among
-        all values; ``baseline``, that of a guess among those of the text; all 0 to 1), and ``accuracy`` with a
-        ``count`` for every range of distances (``by_distance``).
+        all values; ``baseline``, that of a guess among those that hold in the end, one a key; all 0 to 1), and
+        ``accuracy`` with a ``count`` for every range of distances (``by_distance``).
     """
     started = time.perf_counter()
     answers = model.answer([question.text for question in questions])
@@ -223,10 +229,10 @@ def score(model: Recaller, questions: Sequence[Question]) -> dict[str, Any]:
         "metrics": {
             "accuracy": _share(right),
             "chance": 1 / len(VALUES),
-            "baseline": round(sum(map(guess_in_the_text, questions)) / len(questions), 4),
+            "baseline": round(sum(map(guess_of_a_key, questions)) / len(questions), 4),
         },
         "by_distance": {
-            f"{low}-{high}": {"count": len(part), "accuracy": _share(part)}
+            f"{low}-{high}" if low < high else str(low): {"count": len(part), "accuracy": _share(part)}
             for (low, high), part in sorted(by_distance.items())
         },
     }
@@ -234,14 +240,16 @@ def score(model: Recaller, questions: Sequence[Question]) -> dict[str, Any]:
 
 def range_of(distance: int) -> tuple[int, int]:
     """Give the range of distances that this one is scored with, both ends included."""
-    low = distance - (distance - TEST_DISTANCES.start) % TOGETHER
-    return max(low, NEAREST), low + TOGETHER - 1
+    if distance < APART:
+        return distance, distance
+    low = distance - (distance - APART) % TOGETHER
+    return low, low + TOGETHER - 1
 
 
-def guess_in_the_text(question: Question) -> float:
-    """Give the chance of being right by naming any value of the text."""
-    values = [character for character in question.text if character in VALUES]
-    return values.count(question.answer) / len(values)
+def guess_of_a_key(question: Question) -> float:
+    """Give the chance of being right by naming the value of any key of the text."""
+    holds = {fact[0]: fact[1] for fact in re.findall(FACT, "".join(question.text.lower().split()))}
+    return list(holds.values()).count(question.answer) / len(holds)
 
 
 def _share(right: Sequence[bool]) -> float:

@@ -232,20 +232,19 @@ class TranslationMaterial:
 
 @dataclass(frozen=True, kw_only=True)
 class RecallRecipe(Recipe):
-    """Pairs, silence and a question, made up as they are asked for."""
+    """Facts that overwrite each other and a question, made up as they are asked for."""
 
     tokenizer = "recall"
-    golden_texts = ("a 3 ? a", "a 3 c 7 ? a", "c 7 . . a 3 . b 9 . . ? b", "e 1 . . . f 4 . c 2 . . . . . . . . ? e")
+    golden_texts = ("a3 ? a", "a3 c7 ? a", "c7 a3 b9 a5 ? a", "d1 c2 b4 c8 b0 b1 c3 a2 c9 ? d")
 
     def material(self, folder: Path) -> recall.RecallMaterial:  # noqa: ARG002
         """Make up texts."""
         return recall.RecallMaterial(tokenization.load(self.tokenizer), seed=self.seed, batch_tokens=self.batch_tokens)
 
     def facts(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002
-        """Tell what texts are made of, and how far their pairs are from the questions."""
+        """Tell what texts are made of, and how far the facts that count are from the questions."""
         return {
             "texts_of_a_pass": recall.PASS_TEXTS,
-            "most_pairs": recall.MOST_PAIRS,
             "keys": len(recall.KEYS),
             "values": len(recall.VALUES),
             "distances": [recall.NEAREST, recall.FARTHEST],
@@ -254,8 +253,9 @@ class RecallRecipe(Recipe):
         }
 
     def learn_tokenizer(self, folder: Path) -> None:  # noqa: ARG002
-        """Give every letter, digit and sign a piece of its own."""
-        tokenization.write_characters(recall.ALPHABET, path=tokenization.FOLDER / f"{self.tokenizer}.json")
+        """Give every letter, digit and sign a piece of its own, and every fact."""
+        path = tokenization.FOLDER / f"{self.tokenizer}.json"
+        tokenization.write_characters(recall.ALPHABET, pairs=recall.FACTS, path=path)
 
     def check(self, file: Path | None) -> None:
         """Raise ``ValueError`` or ``FileNotFoundError`` for what is no file of questions."""

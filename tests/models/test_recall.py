@@ -1,4 +1,4 @@
-"""Pairs and questions are what they claim to be, batches ask for all of them, and scores are counted right."""
+"""Facts and questions are what they claim to be, batches ask for all of them, and scores are counted right."""
 
 import gzip
 import itertools
@@ -16,7 +16,7 @@ from pretrained.recall import Recaller
 from pretrained.registry import entry as find
 from pretrained.tokenization import PAD, SPECIAL, Tokenizer
 from pretrained.training import recall
-from pretrained.training.recall import ALPHABET, FARTHEST, KEYS, NEAREST, VALUES, Question, RecallMaterial
+from pretrained.training.recall import ALPHABET, FACTS, FARTHEST, KEYS, NEAREST, Question, RecallMaterial
 from tests.models import tiny
 
 NAMES = ("recall-rnn", "recall-lstm", "recall-gru", "recall-transformer")
@@ -25,7 +25,7 @@ NAMES = ("recall-rnn", "recall-lstm", "recall-gru", "recall-transformer")
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     path = tmp_path_factory.mktemp("tokenizer") / "recall.json"
-    tokenization.write_characters(ALPHABET, path=path)
+    tokenization.write_characters(ALPHABET, pairs=FACTS, path=path)
     return Tokenizer(path)
 
 
@@ -47,41 +47,41 @@ def model(request: pytest.FixtureRequest, tokenizer: Tokenizer) -> Recaller:
 
 def draws(split: str, count: int, *, seed: int = 0) -> list[recall.Text]:
     chance = random.Random(seed)
-    return [
-        recall.draw(split, chance, pairs=chance.randint(1, 4), distance=chance.randint(NEAREST, FARTHEST))
-        for _ in range(count)
-    ]
+    return [recall.draw(split, chance, distance=chance.randint(NEAREST, FARTHEST)) for _ in range(count)]
 
 
 # What is made up
 
 
-def test_a_text_holds_its_pairs_and_nothing_else() -> None:
+def test_a_text_holds_facts_and_the_last_of_each_key_counts() -> None:
     for text in draws("train", 300):
-        keys = [key for key, _ in text.pairs]
-        assert len(keys) == len(set(keys))
-        assert sorted(text.told.replace(".", "")) == sorted("".join(key + value for key, value in text.pairs))
-        for key, value in text.pairs:
-            assert key in KEYS
-            assert value in VALUES
-            assert key + value in text.told
-        assert text.told[0] != "."
+        assert set(text.told) <= set(FACTS)
+        assert sorted(key for key, _ in text.pairs) == list(KEYS)
+        # Read front to back, each fact overwrites the one before it with the same key.
+        assert dict(fact for fact in text.told) == dict(text.pairs)
+        assert len(text.told) <= FARTHEST - NEAREST + 1
 
 
-@pytest.mark.parametrize("distance", [NEAREST, 5, 50, FARTHEST])
-@pytest.mark.parametrize("pairs", [1, 4])
-def test_distances_are_right(pairs: int, distance: int) -> None:
+@pytest.mark.parametrize("distance", [NEAREST, 3, 5, 50, FARTHEST])
+def test_distances_are_right(distance: int) -> None:
     chance = random.Random(distance)
     for _ in range(20):
-        text = recall.draw("train", chance, pairs=pairs, distance=distance)
-        (key, value), *_ = text.pairs
+        text = recall.draw("train", chance, distance=distance)
+        (key, value), *others = text.pairs
         read = text.asking(1)
-        # Tokens read after the value, the asked key among them.
-        assert len(read[read.index(key + value) + 2 :]) == distance
-        assert read[-2:] == "?" + key
-        others = [len(read) - read.index(k + v) - 2 for k, v in text.pairs]
-        assert all(NEAREST <= other <= FARTHEST for other in others)
-        assert all(abs(a - b) > 1 for a, b in itertools.combinations(others, 2))
+        last = max(place for place, token in enumerate(read[:-1]) if token[0] == key)
+        assert read[last] == key + value
+        # Tokens read after the fact, the asked key among them.
+        assert len(read) - 1 - last == distance
+        assert read[-2:] == ("?", key)
+        if distance > NEAREST:
+            assert text.told[-1] in {k + v for k, v in others}
+
+
+def test_near_passes_stay_near() -> None:
+    chance = random.Random(0)
+    texts = [recall.draw("train", chance, distance=chance.randint(NEAREST, 10), farthest=10) for _ in range(50)]
+    assert max(len(text.told) for text in texts) == 10 - NEAREST + 1
 
 
 def test_the_same_seed_makes_the_same_texts(questions: list[Question]) -> None:
@@ -92,9 +92,8 @@ def test_the_same_seed_makes_the_same_texts(questions: list[Question]) -> None:
 
 def test_the_test_has_every_distance_equally_often(questions: list[Question]) -> None:
     distances = [question.distance for question in questions]
-    assert {distances.count(distance) for distance in range(5, 101)} == {50}
-    assert set(distances) == set(range(5, 101))
-    assert {sum(token in VALUES for token in question.text) for question in questions} == {4}
+    assert {distances.count(distance) for distance in set(distances)} == {50}
+    assert set(distances) == set(range(2, 101))
 
 
 def test_no_text_is_in_two_splits(questions: list[Question]) -> None:
@@ -105,15 +104,15 @@ def test_no_text_is_in_two_splits(questions: list[Question]) -> None:
         assert {recall.split_of(text) for text in texts} == {split}
     shares = sorted(itertools.chain.from_iterable(recall.SPLITS.values()))
     assert shares == list(range(100))
-    asked = {"".join(question.text.split()).partition("?")[0] for question in questions}
+    asked = {tuple(question.text.partition(" ? ")[0].split()) for question in questions}
     assert {recall.split_of(text) for text in asked} == {"test"}
 
 
 # Batches
 
 
-def spell(ids: Sequence[int]) -> str:
-    return "".join((*SPECIAL, *ALPHABET)[index] for index in ids)
+def spell(ids: Sequence[int]) -> list[str]:
+    return [(*SPECIAL, *ALPHABET, *FACTS)[index] for index in ids]
 
 
 def test_every_pair_is_asked_for_and_answered(material: RecallMaterial) -> None:
@@ -122,12 +121,13 @@ def test_every_pair_is_asked_for_and_answered(material: RecallMaterial) -> None:
         assert batch.target_tokens == int((batch.answers != PAD).sum())
         for ids, answers in zip(batch.ids.tolist(), batch.answers.tolist(), strict=True):
             read = spell([index for index in ids if index != PAD])
-            told, *asked = read.split("?")
-            due = {place: spell([index]) for place, index in enumerate(answers) if index != PAD}
+            told, asked = read[: read.index("?")], read[read.index("?") :]
+            due = {place: spell([index])[0] for place, index in enumerate(answers) if index != PAD}
             # Behind every question mark its key, at every key its value, and nothing anywhere else.
+            assert asked[::2] == ["?"] * len(KEYS)
+            assert sorted(asked[1::2]) == list(KEYS)
             assert list(due) == list(range(len(told) + 1, len(read), 2))
-            assert all(key + value in told for key, value in zip(asked, due.values(), strict=True))
-            assert sorted(asked) == sorted(set(told) & set(KEYS))
+            assert dict(zip(asked[1::2], due.values(), strict=True)) == dict(fact for fact in told)
 
 
 def test_a_pass_is_a_function_of_seed_and_number(tokenizer: Tokenizer, material: RecallMaterial) -> None:
@@ -155,8 +155,8 @@ def test_passes_reach_farther_and_farther(material: RecallMaterial) -> None:
     reach = [recall.farthest_of(number) for number in range(50)]
     assert reach == sorted(reach)
     assert (reach[0], reach[-1]) == (20, FARTHEST)
-    # A text is as long as its farthest pair is far; four questions of two tokens each are behind it.
-    assert next(material.batches(0)).ids.shape[1] <= 20 + 8
+    # Four questions of two tokens each are behind the facts.
+    assert next(material.batches(0)).ids.shape[1] <= 19 + 8
     assert max(batch.ids.shape[1] for batch in material.batches(40)) > 100
 
 
@@ -171,10 +171,10 @@ def test_the_loss_is_that_of_the_answers(material: RecallMaterial, tokenizer: To
 # Running
 
 
-@pytest.mark.parametrize("text", ["a 3 . . c 7 . ? a", "A3..c7.?a", "  a 3\n.. c 7 .\t? a "])
+@pytest.mark.parametrize("text", ["a3 c7 b0 ? a", "A3c7b0?a", "  a 3\nc 7 b0\t? a "])
 def test_a_run_answers_with_one_token(model: Recaller, text: str) -> None:
     trace = model.run(text)
-    assert [token.lower() for token in trace.source_tokens] == list("a3..c7.?a")
+    assert ["".join(token.lower().split()) for token in trace.source_tokens] == ["a3", "c7", "b0", "?", "a"]
     assert [text[start:end] for start, end in trace.source_spans] == list(trace.source_tokens)
     assert trace.target_tokens == (trace.output,)
     assert trace.target_spans == ((0, len(trace.output)),)
@@ -210,18 +210,18 @@ def test_many_answers_equal_single_ones(
 def test_specials_are_no_answers(model: Recaller) -> None:
     network: Any = model.network
     network.output_bias[:4] = 100
-    assert model.run("a 3 ? a").output in ALPHABET
-    assert set(model.answer(["a 3 ? a"])) <= set(ALPHABET)
+    assert model.run("a3 ? a").output in (*ALPHABET, *FACTS)
+    assert set(model.answer(["a3 ? a"])) <= {*ALPHABET, *FACTS}
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "got an empty text"),
-        ("I am happy.", r"as in 'a 3 c 7 \? a', got 'I am happy.' at the end"),
+        ("I am happy.", r"as in 'a3 c7 \? a', got 'I am happy.' at the end"),
         ("a 3 c 7 ?", "at the end"),
         ("a 3 c 7", "at the end"),
-        ("a 3 " + ". " * 210 + "? a", "expected at most 210 tokens"),
+        ("a3 " * 210 + "? a", "expected at most 210 tokens"),
         ("你 好 ? 你", "got nothing that the model knows: 你, 好"),
         ("caf\udce9", "no text"),
     ],
@@ -232,7 +232,7 @@ def test_what_cannot_be_read_is_told(model: Recaller, text: str, told: str) -> N
 
 
 def test_unknown_characters_are_told(model: Recaller) -> None:
-    assert model.run("a 3 , é , ? a").unknown == (",", "é")
+    assert model.run("a3 , é , ? a").unknown == (",", "é")
 
 
 # Scoring
@@ -250,18 +250,18 @@ class Parrot(Recaller):
 
 def test_score_counts() -> None:
     questions = [
-        Question("a 3 b 3 . ? a", "3", 5),
-        Question("a 1 . b 2 c 3 d 4 ? a", "1", 10),
-        Question("a 5 ? a", "5", 2),
-        Question("a 7 b 8 ? a", "7", 13),
+        Question("a3 b3 ? a", "3", 5),
+        Question("a9 a1 b2 c3 d4 ? a", "1", 10),
+        Question("a5 ? a", "5", 2),
+        Question("a7 b8 ? a", "7", 13),
     ]
     result = recall.score(Parrot(["3", "2", "5", "8"]), questions)
     assert list(result) == ["task", "count", "seconds", "metrics", "by_distance"]
     assert (result["task"], result["count"]) == ("recall", 4)
-    # A guess in the text: sure, one of four, sure, one of two.
+    # A guess among the keys: sure, one of four, sure, one of two.
     assert result["metrics"] == {"accuracy": 0.5, "chance": 0.1, "baseline": round((1 + 0.25 + 1 + 0.5) / 4, 4)}
     assert result["by_distance"] == {
-        "2-4": {"count": 1, "accuracy": 1.0},
+        "2": {"count": 1, "accuracy": 1.0},
         "5-12": {"count": 2, "accuracy": 0.5},
         "13-20": {"count": 1, "accuracy": 0.0},
     }
@@ -269,11 +269,11 @@ def test_score_counts() -> None:
 
 def test_ranges_part_the_distances_of_the_test() -> None:
     ranges = sorted({recall.range_of(distance) for distance in recall.TEST_DISTANCES})
-    assert [ranges[0], ranges[-1], len(ranges)] == [(5, 12), (93, 100), 12]
+    assert ranges[:4] == [(2, 2), (3, 3), (4, 4), (5, 12)]
+    assert (ranges[-1], len(ranges)) == ((93, 100), 15)
     for distance in range(NEAREST, 300):
         low, high = recall.range_of(distance)
         assert low <= distance <= high
-    assert recall.range_of(4) == (2, 4)
     assert recall.range_of(101) == (101, 108)
 
 
@@ -284,13 +284,24 @@ def test_questions_are_read_with_their_distance(tmp_path: Path, questions: list[
     path.write_bytes(gzip.compress(rows.encode()))
     assert recall.read_questions(path) == questions
     plain = tmp_path / "plain.tsv"
-    plain.write_text("A3..c7.?a\t3\n", "utf-8")
-    assert recall.read_questions(plain) == [Question("A3..c7.?a", "3", 7)]
+    plain.write_text("A9a3c7b1?a\t3\n", "utf-8")
+    assert recall.read_questions(plain) == [Question("A9a3c7b1?a", "3", 4)]
 
 
 @pytest.mark.parametrize(
     "row",
-    ["a 3 ? a", "a 3 ? b\t3", "a 3 ? a\t4", "a 3 a\t3", "a 3 ?\t3", "a 3 ? a a\t3", "a 3 ? a\t33", "\t3", "no\tun"],
+    [
+        "a3 ? a",
+        "a3 ? b\t3",
+        "a3 ? a\t4",
+        "a3 a4 ? a\t3",
+        "a3 a\t3",
+        "a3 ?\t3",
+        "a3 ? a a\t3",
+        "a3 . ? a\t3",
+        "\t3",
+        "no\tun",
+    ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, row: str) -> None:
     path = tmp_path / "test.tsv"

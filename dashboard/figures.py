@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pretrained.analysis.bottleneck import Remembered, Scored
+    from pretrained.analysis.reach import Paths
     from pretrained.trace import AttentionMap, StateMap, Trace
     from viz.palette import ThemeName
 
@@ -313,3 +314,47 @@ def remembered(found: Sequence[Remembered], *, theme: ThemeName) -> go.Figure:
         height=300,
         theme=theme,
     )
+
+
+def signed_sum(parts: Sequence[float]) -> str:
+    """Write a sum's parts as LaTeX, each with its sign."""
+    return " ".join(f"{part:+.2f}" for part in parts).removeprefix("+")
+
+
+def reached(found: NDArray[np.float32], tokens: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe on which tokens one token's vector depends, layer by layer: ``[layer, source]``, rows that sum to 1."""
+    return Matrix(
+        found,
+        ("embedding", *(f"layer {layer}" for layer in range(len(found) - 1))),
+        tokens,
+        title="What has reached this token",
+        reading="Each row is the chosen token's vector after one more layer; its colours show how much it depends on "
+        "each token, as shares. Masked: a share of exactly 0.",
+        may_attend=found > 0,
+        source=f"{model}, encoder",
+        query_axis="vector",
+        key_axis=AXIS_NAMES[SOURCE],
+        query_id="depth",
+        key_id=SOURCE,
+    )
+
+
+def path_lengths(found: Paths, *, theme: ThemeName) -> go.Figure:
+    """Draw how far apart two tokens of an encoder are in layers or steps, against their distance."""
+    import numpy as np
+
+    drawn = []
+    for colour, (name, lengths) in enumerate(
+        (
+            ("recurrent, steps", found.recurrent),
+            ("convolution, layers", found.convolutional),
+            ("convolution spread out, layers", found.spread),
+            ("Transformer, layers", found.attention),
+        )
+    ):
+        (distances,) = np.nonzero(lengths >= 0)
+        drawn.append(Curve(name, distances.astype(np.float32), lengths[distances], colour=colour))
+        drawn.append(
+            Curve(name, distances.astype(np.float32), lengths[distances], dots=True, colour=colour, legend=False)
+        )
+    return curves(drawn, x_axis="distance, in tokens", y_axis="layers or steps between them", height=380, theme=theme)

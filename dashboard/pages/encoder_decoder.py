@@ -90,8 +90,8 @@ st.subheader(story.STEP, anchor=False)
 st.markdown(
     "The decoder is recurrent too. At every step it takes its own state s, the token y that it wrote last, and c, and "
     "gives a probability to every token that it knows; the likeliest is written. The probability P of all that is "
-    "written is the product of its tokens' (Sutskever et al. 2014). `</s>` is one of the tokens: **the model itself decides when to "
-    "stop**."
+    "written is the product of its tokens' (Sutskever et al. 2014). `</s>` is one of the tokens: **the model itself "
+    "decides when to stop**."
 )
 st.latex(
     r"""\begin{aligned}

@@ -101,7 +101,7 @@ def remembered(model: Translator, text: str, others: tuple[str, ...]) -> tuple[R
         if len(ids) > model.entry.max_tokens:
             break
         source = torch.tensor([ids])
-        logits = forbid_specials(model.network(source, torch.tensor([[START, *own[:-1]]])).logits[0])
+        logits = forbid_specials(model.network.forward(source, torch.tensor([[START, *own[:-1]]])).logits[0])
         log_p = torch.log_softmax(logits, -1)[range(len(own)), own]
         output, _, _ = model.greedy(model.network.encode(source), longest_output(len(ids)))
         found.append(Remembered(len(ids), float(log_p.mean().exp()), model.tokenizer.text(output)))

@@ -32,6 +32,6 @@ def test_the_end_is_as_likely_as_in_a_pass_over_the_whole_output(model: Translat
     ids = model.read(TEXT).ids
     with torch.inference_mode():
         written, _, _ = model.greedy(model.network.encode(torch.tensor([ids])), 2 * len(ids) + 10)
-        logits = model.network(torch.tensor([ids]), torch.tensor([[START, *written[:-1]]])).logits[0]
+        logits = model.network.forward(torch.tensor([ids]), torch.tensor([[START, *written[:-1]]])).logits[0]
         expected = torch.softmax(forbid_specials(logits), -1)[:, END]
     np.testing.assert_allclose(end_probabilities(model, TEXT), expected.numpy(), atol=1e-6)

@@ -65,7 +65,8 @@ st.subheader(story.STEP, anchor=False)
 st.markdown(
     "One layer sees only next-door neighbours. But these have seen theirs, so with every layer a vector reaches "
     "further. The picture is **measured**: the gradient of the chosen token's vector (of its length) by every token's "
-    "embedding tells how much it depends on it. Where that is exactly 0, no path leads from there to here."
+    "embedding tells how much it depends on it. Where that is exactly 0, no path leads from there to here. Beside it "
+    f"stands how a layer makes one of the {config.d_model} numbers, or **units**, of the vector."
 )
 until = int(reach.path_lengths(reach.reach(network, ids, last, reach.plain(network)))[0])
 controls.prediction(

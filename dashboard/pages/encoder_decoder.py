@@ -20,7 +20,7 @@ story.opening("encoder-decoder", "Encoder-decoder")
 st.subheader(story.PROBLEM, anchor=False)
 st.markdown(
     "A network of the last page has one state for every **token** (a word or a piece of one) that it reads, in the "
-    "order of reading. A translation is longer or shorter than its source, and its words come in another order."
+    "order of reading. A translation is often longer or shorter than its source, and its words come in another order."
 )
 
 models = registry.finished(task="translation en-fr", attention=())
@@ -161,8 +161,9 @@ st.markdown(
     + (f"falls from {first.chrf:.0f} to {last.chrf:.0f}. " if last.chrf < first.chrf else "does not fall. ")
     + "That alone is no proof: the long test sentences come from parliament and the news, and are harder in other ways "
     "too. So here is a fairer test, **with your sentence and the model's own words for it**. The model reads your "
-    f"sentence alone, then with one, two and {SENTENCES_BEHIND} of the examples behind it. Each time it is asked: how "
-    "likely are the words that it wrote at first? They are as right as before; only the vector has more to hold."
+    f"sentence alone, then with one and more of the examples behind it, up to {SENTENCES_BEHIND}. Each time it is "
+    "asked how likely the words are that it wrote at first. They are as right as before; only the vector has more to "
+    "hold."
 )
 others = tuple(example for example in controls.EXAMPLES if example != trace.text)[:SENTENCES_BEHIND]
 found = measure.measured(bottleneck.remembered, (trace.model,), trace.text, others, key="remembered").value
@@ -187,11 +188,11 @@ if len(found) > 1:
         f"**{percent(alone.probability)} a token alone, {percent(longest.probability)} with "
         f"{longest.tokens - alone.tokens} more tokens to hold**: "
         + (
-            "most of your sentence is lost on the way. The claim holds here."
+            "less than half is left. The claim holds here."
             if left < HALF
-            else "a part of your sentence is lost on the way. The claim holds here, in part."
+            else "a part is lost. The claim holds here, in part."
             if left < NEARLY_ALL
-            else "this sentence is kept. The claim is not supported here."
+            else "as good as nothing is lost. The claim is not supported here."
         )
         + " One reserve: in training it rarely read several sentences in one text, which may cost it something too."
     )

@@ -131,7 +131,7 @@ def test_the_answer_is_the_length_that_was_written(visit: Visit, random_weights)
 
 @pytest.mark.parametrize(
     ("left", "verdict"),
-    [(0.2, "most of your sentence is lost"), (0.7, "a part of your sentence is lost"), (1.1, "not supported here")],
+    [(0.2, "less than half is left"), (0.7, "a part is lost"), (1.1, "not supported here")],
 )
 def test_the_verdict_follows_the_numbers(visit: Visit, monkeypatch, left: float, verdict: str) -> None:
     found = (Remembered(5, 0.5, "oui"), Remembered(20, 0.5 * left, "non"))

@@ -9,10 +9,14 @@ from viz.curves import Curve, curves
 from viz.matrix import Matrix, Scale
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
+    from pretrained.analysis.bottleneck import Remembered, Scored
+    from pretrained.analysis.reach import Paths
     from pretrained.trace import AttentionMap, StateMap, Trace
     from viz.palette import ThemeName
 
@@ -256,3 +260,114 @@ def date_alignment(trace: Trace) -> Matrix:
         query_id="date-written",
         key_id="date-typed",
     )
+
+
+def power(value: float) -> str:
+    """Write a number from 0 to 1 as LaTeX, however small it is: ``0.227``, or ``3.1 · 10^-5``."""
+    if value >= 0.001 or value == 0:
+        return f"{value:.3f}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return rf"{digits} \cdot 10^{{{int(exponent)}}}"
+
+
+def ending(probabilities: NDArray[np.float32], step: int, *, theme: ThemeName) -> go.Figure:
+    """Draw how likely the end of the sentence was at every step."""
+    import numpy as np
+
+    steps = np.arange(len(probabilities), dtype=np.float32)
+    return curves(
+        [
+            Curve("probability of </s>", steps, probabilities),
+            Curve("probability of </s>", steps, probabilities, dots=True, colour=0, legend=False),
+        ],
+        x_axis="output step",
+        y_axis="probability of </s>",
+        marked=step,
+        y_range=(-0.03, 1.03),
+        height=230,
+        theme=theme,
+    )
+
+
+def scores_by_length(scored: Mapping[str, Sequence[Scored]], here: int | None, *, theme: ThemeName) -> go.Figure:
+    """Draw models' scores against the length of test sentences; ``here`` marks a range, counted from 0."""
+    import numpy as np
+
+    drawn = []
+    for colour, (name, ranges) in enumerate(scored.items()):
+        places, chrf = np.arange(len(ranges), dtype=np.float32), np.array([one.chrf for one in ranges])
+        drawn.append(Curve(name, places, chrf, colour=colour))
+        drawn.append(Curve(name, places, chrf, dots=True, colour=colour, legend=False))
+    return curves(
+        drawn,
+        x_axis="words in the English sentence",
+        y_axis="chrF",
+        marked=here,
+        y_range=(0, 70),
+        x_names=[one.name for one in next(iter(scored.values()))],
+        height=340,
+        theme=theme,
+    )
+
+
+def remembered(found: Sequence[Remembered], *, theme: ThemeName) -> go.Figure:
+    """Draw how likely a model still finds its own translation, against how much it has read."""
+    import numpy as np
+
+    tokens = np.array([one.tokens for one in found], np.float32)
+    probability = np.array([one.probability for one in found], np.float32)
+    return curves(
+        [
+            Curve("this sentence", tokens, probability),
+            Curve("this sentence", tokens, probability, dots=True, colour=0, legend=False),
+        ],
+        x_axis="tokens read",
+        y_axis="probability of a token",
+        y_range=(0, 1.15 * float(probability.max())),
+        height=300,
+        theme=theme,
+    )
+
+
+def signed_sum(parts: Sequence[float]) -> str:
+    """Write a sum's parts as LaTeX, each with its sign."""
+    return " ".join(f"{part:+.2f}" for part in parts).removeprefix("+")
+
+
+def reached(found: NDArray[np.float32], tokens: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe on which tokens one token's vector depends, layer by layer: ``[layer, source]``, rows that sum to 1."""
+    return Matrix(
+        found,
+        ("embedding", *(f"layer {layer}" for layer in range(len(found) - 1))),
+        tokens,
+        title="What has reached this token",
+        reading="Each row is the chosen token's vector after one more layer; its colours show how much it depends on "
+        "each token, as shares. Masked: a share of exactly 0.",
+        may_attend=found > 0,
+        source=f"{model}, encoder",
+        query_axis="vector",
+        key_axis=AXIS_NAMES[SOURCE],
+        query_id="depth",
+        key_id=SOURCE,
+    )
+
+
+def path_lengths(found: Paths, *, theme: ThemeName) -> go.Figure:
+    """Draw how far apart two tokens of an encoder are in layers or steps, against their distance."""
+    import numpy as np
+
+    drawn = []
+    for colour, (name, lengths) in enumerate(
+        (
+            ("recurrent, steps", found.recurrent),
+            ("convolution, layers", found.convolutional),
+            ("convolution spread out, layers", found.spread),
+            ("Transformer, layers", found.attention),
+        )
+    ):
+        (distances,) = np.nonzero(lengths >= 0)
+        drawn.append(Curve(name, distances.astype(np.float32), lengths[distances], colour=colour))
+        drawn.append(
+            Curve(name, distances.astype(np.float32), lengths[distances], dots=True, colour=colour, legend=False)
+        )
+    return curves(drawn, x_axis="distance, in tokens", y_axis="layers or steps between them", height=380, theme=theme)

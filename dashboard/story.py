@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard.components.chapters import chapters
+from pretrained import registry
 from viz import timeline
 
 PAGES = Path(__file__).parent / "pages"
+TRANSLATION = "translation en-fr"
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,12 @@ class Chapter:
     Attributes:
         url: its address, and with underscores the name of its file.
         title: what it is called in menus.
+        needs: facts of a finished model without which there is nothing to show, as ``registry.finished`` takes them.
     """
 
     url: str
     title: str
+    needs: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @property
     def file(self) -> str:
@@ -32,17 +37,17 @@ class Chapter:
 
     @property
     def exists(self) -> bool:
-        """Whether its page has been written."""
-        return (PAGES / Path(self.file).name).is_file()
+        """Whether its page has been written and its model trained."""
+        return (PAGES / Path(self.file).name).is_file() and bool(registry.finished(**self.needs))
 
 
 PARTS = {
     "Recurrence": (
-        Chapter("rnn", "RNN"),
-        Chapter("lstm-gru", "LSTM and GRU"),
+        Chapter("rnn", "RNN", {"task": TRANSLATION, "cell": "rnn", "attention": ()}),
+        Chapter("lstm-gru", "LSTM and GRU", {"task": TRANSLATION, "cell": "lstm", "attention": ()}),
         Chapter("encoder-decoder", "Encoder-decoder"),
         Chapter("attention", "Attention"),
-        Chapter("convolution", "Convolution"),
+        Chapter("convolution", "Convolution", {"task": TRANSLATION, "family": "convolutional"}),
     ),
     "Transformer": (
         Chapter("self-attention", "Self-attention"),

@@ -58,6 +58,7 @@ def curves(
     y_axis: str,
     marked: float | None = None,
     y_range: tuple[float, float] | None = None,
+    x_names: Sequence[str] | None = None,
     height: int = 320,
     theme: ThemeName = "light",
 ) -> go.Figure:
@@ -69,6 +70,7 @@ def curves(
         y_axis: name of the vertical axis.
         marked: where a vertical line stands, as at a chosen step.
         y_range: fixed ends of the vertical axis; those of the values where None.
+        x_names: what stands at 0, 1, 2 ... of the horizontal axis, where its places are no numbers.
         height: in pixels.
         theme: whose colours to use.
 
@@ -89,7 +91,7 @@ def curves(
             x=np.asarray(curve.x, np.float32), y=np.asarray(curve.y, np.float32), name=name,
             mode="markers" if curve.dots else "lines",
             showlegend=curve.legend, line={"color": colour, "width": 2}, marker={"color": colour, "size": 7},
-            hovertemplate=f"%{{y:.3f}} at %{{x:.4~g}}<extra>{name}</extra>",
+            hovertemplate=f"%{{y:.3f}} at %{{{'x' if x_names else 'x:.4~g'}}}<extra>{name}</extra>",
         )  # fmt: skip
     if marked is not None:
         figure.add_vline(x=marked, line={"color": look.text, "width": 1.5, "dash": "dot"})
@@ -101,12 +103,15 @@ def curves(
     x_title, y_title = (
         {"text": escape(shown(words), quote=False), "font": {"color": look.muted}} for words in (x_axis, y_axis)
     )
+    names = {} if x_names is None else {
+        "tickvals": list(range(len(x_names))), "ticktext": [escape(shown(name), quote=False) for name in x_names],
+    }  # fmt: skip
     figure.update_layout(
         paper_bgcolor=look.surface, plot_bgcolor=look.surface, font={"color": look.text}, height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         showlegend=sum(curve.legend for curve in drawn) > 1,
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        xaxis=axis | {"title": x_title},
+        xaxis=axis | names | {"title": x_title},
         yaxis=axis | {"title": y_title, "range": y_range},
     )  # fmt: skip
     return figure

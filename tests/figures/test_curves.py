@@ -100,3 +100,11 @@ def test_wrong_points_are_refused(x: Any, y: Any, message: str) -> None:
 def test_nothing_to_draw_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one, got 0"):
         curves([], x_axis="x", y_axis="y")
+
+
+def test_places_that_are_no_numbers_have_names() -> None:
+    assert "tickvals" not in spec()["layout"]["xaxis"]
+    axis = spec(x_names=("1–5", "<b>6+"))["layout"]["xaxis"]
+    assert axis["tickvals"] == [0, 1]
+    assert axis["ticktext"] == ["1–5", "&lt;b&gt;6+"]
+    assert "%{x}" in spec(x_names=("1–5",))["data"][0]["hovertemplate"]

@@ -1,5 +1,6 @@
 """The encoder-decoder page: what is drawn is what the model did with this sentence, up to this step."""
 
+import itertools
 import json
 import struct
 from typing import Any
@@ -10,8 +11,11 @@ import torch
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from dashboard import runs
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of, matrices_of
+from dashboard import measure, runs
+from pretrained import registry
+from pretrained.analysis import bottleneck
+from pretrained.analysis.bottleneck import Remembered
+from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
 
 PAGE, MODEL, TEXT = "encoder_decoder", "gru-seq2seq", "I am happy."
 
@@ -45,21 +49,32 @@ def test_no_text_ends_in_an_exception_and_none_is_lost(visit: Visit, text: str, 
         assert not text.strip() or not any(text in words for words in shown), "a reader's words are no markup"
 
 
-@pytest.mark.parametrize("gates", ["encoder", "decoder"])
-def test_another_sentence_changes_every_figure(visit: Visit, gates: str) -> None:
-    one, other = (figures_of(visit(PAGE, text=text, gates=gates)) for text in (TEXT, "The old dog sleeps."))
-    assert len(one) == 5
+SCORES = "plotly_chart 1"  # from the cards: only the mark moves, and only with the length
+LONGER = "The old dog that the cat saw in the garden sleeps."
+
+
+def test_another_sentence_changes_every_figure(visit: Visit) -> None:
+    one, other = (figures_of(visit(PAGE, text=text)) for text in (TEXT, LONGER))
+    assert len(one) == 7
     assert one.keys() == other.keys()
     assert [name for name in one if one[name] == other[name]] == []
 
 
-def test_other_weights_change_every_figure(visit: Visit, random_weights) -> None:
+def test_another_cell_changes_every_figure(visit: Visit, random_weights) -> None:
+    random_weights(2)
+    cells = [str(known.cell) for known in registry.finished(task="translation en-fr", attention=())]
+    drawn = [figures_of(visit(PAGE, text=TEXT, cell=cell.upper())) for cell in cells]
+    for one, other in itertools.pairwise(drawn):
+        assert [name for name in one if one[name] == other[name]] == [SCORES]
+
+
+def test_other_weights_change_every_figure_of_this_sentence(visit: Visit, random_weights) -> None:
     found = []
     for seed in (1, 2):
         random_weights(seed)
-        found.append(figures_of(visit(PAGE, text=TEXT, gates="encoder")))
-    assert len(found[0]) == 5
-    assert [name for name in found[0] if found[0][name] == found[1].get(name)] == []
+        found.append(figures_of(visit(PAGE, text=TEXT)))
+    assert len(found[0]) == 7
+    assert [name for name in found[0] if found[0][name] == found[1].get(name)] == [SCORES]
 
 
 def test_the_cells_are_the_models_numbers(visit: Visit, random_weights) -> None:
@@ -93,7 +108,7 @@ def test_a_step_draws_its_rows_and_its_candidates(visit: Visit, random_weights) 
         (figures_of(at), at) for at in (visit(PAGE, text=TEXT, step=step) for step in (0, 2))
     )
     changed = [name for name in first if first[name] != second[name]]
-    assert changed == ["bidi_component 2", "vega_lite_chart 0"]
+    assert changed == ["bidi_component 2", "plotly_chart 0", "vega_lite_chart 0"]
     for at, step in ((early, 0), (late, 2)):
         meta, _ = drawn(at, "written")
         assert (meta["rows"], meta["currentRow"]) == (step + 1, step)
@@ -101,28 +116,35 @@ def test_a_step_draws_its_rows_and_its_candidates(visit: Visit, random_weights) 
 
 @pytest.mark.parametrize("wrong", ["99", "-1", "abc"])
 def test_an_impossible_address_is_forgotten(visit: Visit, wrong: str) -> None:
-    at, plain = visit(PAGE, text=TEXT, step=wrong, gates=wrong), visit(PAGE, text=TEXT)
+    at, plain = visit(PAGE, text=TEXT, step=wrong, cell=wrong), visit(PAGE, text=TEXT)
     assert not at.exception
     assert figures_of(at) == figures_of(plain)
 
 
-def test_gates_are_drawn_when_asked_for(visit: Visit, random_weights) -> None:
-    random_weights(5)
-    assert len(matrices_of(visit(PAGE, text=TEXT))) == 3
-    trace = runs.run(MODEL, TEXT)
-    for side in ("encoder", "decoder"):
-        meta, cells = drawn(visit(PAGE, text=TEXT, gates=side), "gate-values")
-        assert [matrix["title"][0] for matrix in meta["matrices"]] == ["r", "z", "n"]
-        for values, letter in zip(cells, "rzn", strict=True):
-            assert_drawn(values, trace.states_of(f"{side}-gate-{letter}")[0].values)
+def test_the_answer_is_the_length_that_was_written(visit: Visit, random_weights) -> None:
+    random_weights(4)  # a random model writes to its limit
+    at = visit(PAGE, text=TEXT)
+    at.radio(key="length").set_value("More").run()
+    written = len(runs.run(MODEL, TEXT).target_tokens)
+    assert any(f"Right: **More**. It wrote {written}," in one.value for one in at.markdown)
 
 
-def test_states_are_mixed_as_the_page_says(random_weights) -> None:
-    random_weights(6)
-    trace = runs.run(MODEL, TEXT)
-    state, z, n = (trace.states_of(f"encoder-{kind}")[0].values for kind in ("hidden", "gate-z", "gate-n"))
-    old = np.vstack([np.zeros_like(state[:1]), state[:-1]])
-    np.testing.assert_allclose((1 - z) * n + z * old, state, atol=1e-6)
+@pytest.mark.parametrize(
+    ("left", "verdict"),
+    [(0.2, "less than half is left"), (0.7, "a part is lost"), (1.1, "not supported here")],
+)
+def test_the_verdict_follows_the_numbers(visit: Visit, monkeypatch, left: float, verdict: str) -> None:
+    found = (Remembered(5, 0.5, "oui"), Remembered(20, 0.5 * left, "non"))
+    monkeypatch.setattr(bottleneck, "remembered", lambda *_: found)
+    monkeypatch.setattr(measure, "_name", lambda _: f"test {left}")
+    (said,) = [one.value for one in visit(PAGE, text=TEXT).markdown if "a token alone" in one.value]
+    assert verdict in said
+
+
+def test_a_sentence_that_fills_the_model_is_told_so(visit: Visit) -> None:
+    at = visit(PAGE, text="cat " * 62)
+    assert not at.exception
+    assert any("no room" in one.value for one in at.info)
 
 
 def test_the_decoder_is_given_nothing_but_the_context(random_weights) -> None:

@@ -1,0 +1,113 @@
+"""What one vector holds of a sentence: scores against length, and what is left of a sentence once more is read.
+
+Cho, van Merriënboer, Bahdanau and Bengio 2014, "On the properties of neural machine translation: encoder-decoder
+approaches", find that translations get worse as sentences grow. Longer test sentences are also harder in other ways;
+``remembered`` therefore asks the same of the same sentence, and lets only the text around it grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pretrained.tokenization import END, START
+from pretrained.translation import forbid_specials, longest_output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pretrained.translation import Translator
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A translation model's score on test sentences of one range of lengths.
+
+    Attributes:
+        low, high: source words, both ends included; no ``high`` where the range has no end.
+        count: how many sentences.
+        chrf: 0 to 100.
+    """
+
+    low: int
+    high: int | None
+    count: int
+    chrf: float
+
+    @property
+    def name(self) -> str:
+        """The range, for a reader: ``6–10``, or ``31+``."""
+        return f"{self.low}–{self.high}" if self.high else f"{self.low}+"
+
+
+def by_length(card: Mapping[str, Any]) -> tuple[Scored, ...]:
+    """Read a model's scores from its card, shortest sentences first; of ranges within each other the narrower ones."""
+    found = []
+    for name, part in card["scores"]["test"]["by_length"].items():
+        low, _, high = name.rstrip("+").partition("-")
+        found.append(Scored(int(low), int(high) if high else None, part["count"], part["chrf"]))
+    return tuple(
+        sorted(
+            (one for one in found if not any(other != one and _within(other, one) for other in found)),
+            key=lambda one: one.low,
+        )
+    )
+
+
+def range_of(ranges: Sequence[Scored], words: int) -> int | None:
+    """Tell in which of the ranges a sentence of so many words lies, counted from 0; none where it is in no range."""
+    return next(
+        (place for place, one in enumerate(ranges) if one.low <= words <= (one.high or words)),
+        None,
+    )
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What a model still knows of a sentence when it has read so much.
+
+    Attributes:
+        tokens: source tokens read, ``</s>`` included.
+        probability: what it gives a token of its own translation of the sentence alone: the geometric mean over them,
+            each given those before it. The ``</s>`` is left out, since a longer text is not at its end there.
+        output: what it writes by itself.
+    """
+
+    tokens: int
+    probability: float
+    output: str
+
+
+@torch.inference_mode()
+def remembered(model: Translator, text: str, others: tuple[str, ...]) -> tuple[Remembered, ...]:
+    """Read a sentence alone, then with one, two, ... others behind it, as far as the model reads.
+
+    Returns:
+        One for each, the sentence alone first; nothing if the model writes nothing for it.
+
+    Raises:
+        TextError: a text that the model cannot read.
+    """
+    alone = model.read(text).ids
+    encoding = model.network.encode(torch.tensor([alone]))
+    written, _, _ = model.greedy(encoding, longest_output(len(alone)))
+    own = written[:-1] if written[-1] == END else written
+    found: list[Remembered] = []
+    for count in range(len(others) + 1 if own else 0):
+        ids = model.cut(" ".join((text, *others[:count]))).ids
+        if len(ids) > model.entry.max_tokens:
+            break
+        source = torch.tensor([ids])
+        logits = forbid_specials(model.network.forward(source, torch.tensor([[START, *own[:-1]]])).logits[0])
+        log_p = torch.log_softmax(logits, -1)[range(len(own)), own]
+        output, _, _ = model.greedy(model.network.encode(source), longest_output(len(ids)))
+        found.append(Remembered(len(ids), float(log_p.mean().exp()), model.tokenizer.text(output)))
+    return tuple(found)
+
+
+def _within(inner: Scored, outer: Scored) -> bool:
+    """Whether all of a range lies in another."""
+    return outer.low <= inner.low and (outer.high is None or (inner.high is not None and inner.high <= outer.high))

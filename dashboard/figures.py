@@ -9,6 +9,9 @@ from viz.curves import Curve, curves
 from viz.matrix import Matrix, Scale
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     import numpy as np
     import plotly.graph_objects as go
     from numpy.typing import NDArray
@@ -38,15 +41,26 @@ READINGS = {
     "cross": "Each row is a French token being written; its colours show which English tokens this head looked at.",
 }
 
-GATES = (
-    (
-        "r",
+# A layer has those of its cell: the first five an LSTM's, the others a GRU's.
+GATES = {
+    "gate-i": ("i · the input gate", "How much of the candidate g enters the cell state: near 0 nothing, near 1 all."),
+    "gate-f": ("f · the forget gate", "How much of the cell state stays: near 0 it is wiped out, near 1 it is kept."),
+    "gate-o": ("o · the output gate", "How much of the cell state is shown to the rest of the network."),
+    "gate-g": (
+        "g · the candidate",
+        "What would be added to the cell state, between −1 and 1, were the input gate open.",
+    ),
+    "cell": ("c · the cell state", "What the gates make of it, added up token by token; nothing keeps it below 1."),
+    "gate-r": (
         "r · the reset gate",
         "How much of the old state the candidate is made with: near 0 nothing, near 1 all.",
     ),
-    ("z", "z · the update gate", "The share of the old state that stays: near 1 the unit keeps what it held."),
-    ("n", "n · the candidate", "What the unit would hold if nothing of its old state stayed, between −1 and 1."),
-)
+    "gate-z": (
+        "z · the update gate",
+        "The share of the old state that stays: near 1 the unit keeps what it held.",
+    ),
+    "gate-n": ("n · the candidate", "What the unit would hold if nothing of its old state stayed, between −1 and 1."),
+}
 
 
 def attention(attended: AttentionMap, head: int, *, model: str, title: str | None = None) -> Matrix:
@@ -133,7 +147,7 @@ def states(state: StateMap, *, model: str, title: str, reading: str, units: int 
         key_axis="unit",
         query_id=axis,
         # A unit of the encoder has nothing to do with the decoder's of the same number.
-        key_id=f"{state.kind.removesuffix('-hidden').partition('-gate')[0]}-unit",
+        key_id=f"{state.kind.removesuffix('-hidden').removesuffix('-cell').partition('-gate')[0]}-unit",
     )
 
 
@@ -156,17 +170,19 @@ def context(state: StateMap, *, model: str) -> Matrix:
 
 
 def gates(trace: Trace, side: str) -> list[Matrix]:
-    """Describe the gates r and z and the candidate n of a recurrent encoder or decoder.
+    """Describe the gates and the candidate of a recurrent encoder or decoder, and the cell state where there is one.
 
     Raises:
         ValueError: a side without gates in this trace.
     """
     found = []
-    for letter, title, reading in GATES:
-        states_of_letter = trace.states_of(f"{side}-gate-{letter}")
-        if not states_of_letter:
-            raise ValueError(f"{trace.model}: expected states of kind {side}-gate-{letter}, got none")
-        found.append(states(states_of_letter[0], model=trace.model, title=title, reading=reading))
+    for part, (title, reading) in GATES.items():
+        for state in trace.states_of(f"{side}-{part}"):
+            drawn = states(state, model=trace.model, title=title, reading=reading)
+            # A cell state may leave −1..1.
+            found.append(replace(drawn, limit=None) if part == "cell" else drawn)
+    if not found:
+        raise ValueError(f"{trace.model}: expected states of kind {side}-gate-…, got none")
     return found
 
 
@@ -243,3 +259,34 @@ def products_by_distance(products: NDArray[np.float32], d_model: int, *, theme: 
         height=420,
         theme=theme,
     )
+
+
+def over_tokens(
+    measured: Mapping[str, NDArray[np.floating]],
+    tokens: tuple[str, ...],
+    *,
+    y_axis: str,
+    theme: ThemeName,
+    log_y: bool = False,
+) -> go.Figure:
+    """Draw what was measured at every token, a line with dots for each name."""
+    import numpy as np
+
+    places = np.arange(len(tokens), dtype=np.float32)
+    drawn = []
+    for colour, (name, values) in enumerate(measured.items()):
+        drawn.append(Curve(name, places, values, colour=colour))
+        drawn.append(Curve(name, places, values, colour=colour, dots=True, legend=False))
+    return curves(drawn, x_axis="token", y_axis=y_axis, x_labels=tokens, log_y=log_y, theme=theme)
+
+
+def recall_by_distance(cards: Mapping[str, Mapping[str, Any]], *, theme: ThemeName) -> go.Figure:
+    """Draw how often each model's answer was right, 0 to 1, against the distance of what it had to remember."""
+    import numpy as np
+
+    drawn = []
+    for name, card in cards.items():
+        ranges = card["scores"]["test"]["by_distance"]
+        middles = np.array([sum(map(int, one.split("-"))) / 2 for one in ranges])
+        drawn.append(Curve(name, middles, np.array([one["accuracy"] for one in ranges.values()])))
+    return curves(drawn, x_axis="distance, in tokens", y_axis="share of right answers", y_range=(0, 1.02), theme=theme)

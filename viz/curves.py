@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from viz.export import clipped
 from viz.matrix import shown
 from viz.palette import ThemeName
 from viz.palette import theme as colours_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+MOST_LABELS = 32
+"""More tokens than this below an axis would lie over each other."""
+MOST_POWERS = 6
+"""Labels on a logarithmic axis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +64,8 @@ def curves(
     y_axis: str,
     marked: float | None = None,
     y_range: tuple[float, float] | None = None,
+    log_y: bool = False,
+    x_labels: Sequence[str] = (),
     height: int = 320,
     theme: ThemeName = "light",
 ) -> go.Figure:
@@ -69,16 +77,19 @@ def curves(
         y_axis: name of the vertical axis.
         marked: where a vertical line stands, as at a chosen step.
         y_range: fixed ends of the vertical axis; those of the values where None.
+        log_y: a step of the vertical axis multiplies; equal shares are equally far apart then.
+        x_labels: tokens that stand at 0, 1, 2 and so on, in the place of numbers; of many, every second or third.
         height: in pixels.
         theme: whose colours to use.
 
     Raises:
-        ValueError: nothing to draw.
+        ValueError: nothing to draw, or a value that a logarithmic axis does not have.
     """
     import plotly.graph_objects as go
 
     if not drawn:
         raise ValueError("curves: expected at least one, got 0")
+    y_scale = _powers_of_ten(drawn) if log_y else {}
     look = colours_of(theme)
     figure = go.Figure()
     for place, curve in enumerate(drawn):
@@ -89,7 +100,7 @@ def curves(
             x=np.asarray(curve.x, np.float32), y=np.asarray(curve.y, np.float32), name=name,
             mode="markers" if curve.dots else "lines",
             showlegend=curve.legend, line={"color": colour, "width": 2}, marker={"color": colour, "size": 7},
-            hovertemplate=f"%{{y:.3f}} at %{{x:.4~g}}<extra>{name}</extra>",
+            hovertemplate=f"%{{y:{'.3~g' if log_y else '.3f'}}} at %{{x:.4~g}}<extra>{name}</extra>",
         )  # fmt: skip
     if marked is not None:
         figure.add_vline(x=marked, line={"color": look.text, "width": 1.5, "dash": "dot"})
@@ -107,6 +118,21 @@ def curves(
         showlegend=sum(curve.legend for curve in drawn) > 1,
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         xaxis=axis | {"title": x_title},
-        yaxis=axis | {"title": y_title, "range": y_range},
+        yaxis=axis | {"title": y_title, "range": y_range} | y_scale,
     )  # fmt: skip
+    if x_labels:
+        places = range(0, len(x_labels), -(-len(x_labels) // MOST_LABELS))
+        names = [escape(clipped(x_labels[place]), quote=False) for place in places]
+        figure.update_xaxes(tickvals=list(places), ticktext=names, tickangle=-45)
     return figure
+
+
+def _powers_of_ten(drawn: Sequence[Curve]) -> dict[str, object]:
+    """Describe a logarithmic axis, with labels at powers of ten alone where the curves reach over a few of them."""
+    for curve in drawn:
+        if np.min(curve.y) <= 0:
+            raise ValueError(f"{curve.name}: expected values above 0 on a logarithmic axis, got {np.min(curve.y)}")
+    powers = [np.log10(np.asarray(curve.y, np.float64)) for curve in drawn]
+    span = max(one.max() for one in powers) - min(one.min() for one in powers)
+    axis = {"type": "log", "exponentformat": "power"}
+    return axis | ({"dtick": int(np.ceil(span / MOST_POWERS))} if span > 1.5 else {})

@@ -100,3 +100,30 @@ def test_wrong_points_are_refused(x: Any, y: Any, message: str) -> None:
 def test_nothing_to_draw_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one, got 0"):
         curves([], x_axis="x", y_axis="y")
+
+
+def test_a_logarithmic_axis_takes_powers_and_nothing_below_them() -> None:
+    small = Curve("norm", X, np.array([1e-30, 1e-20, 1e-3, 10.0]))
+    drawn = spec(small, log_y=True)
+    axis = drawn["layout"]["yaxis"]
+    assert (axis["type"], axis["dtick"]) == ("log", 6)
+    assert values(drawn["data"][0], "y") == pytest.approx([1e-30, 1e-20, 1e-3, 10.0])
+    assert "%{y:.3~g}" in drawn["data"][0]["hovertemplate"]
+    # a range within one power keeps the labels between powers
+    assert "dtick" not in spec(Curve("norm", X, X + 1), log_y=True)["layout"]["yaxis"]
+    assert "type" not in spec(small)["layout"]["yaxis"]
+    with pytest.raises(ValueError, match=r"wave: expected values above 0 on a logarithmic axis, got 0"):
+        spec(Curve("wave", X, X), log_y=True)
+
+
+def test_tokens_stand_below_their_positions() -> None:
+    axis = spec(x_labels=("the", "<b>cat</b>", "the", "</s>"))["layout"]["xaxis"]
+    assert axis["tickvals"] == [0, 1, 2, 3]
+    assert axis["ticktext"] == ["the", "&lt;b&gt;cat&lt;/b&gt;", "the", "&lt;/s&gt;"]
+    assert "ticktext" not in spec()["layout"]["xaxis"]
+
+
+def test_of_many_tokens_every_other_is_named() -> None:
+    axis = spec(x_labels=tuple(map(str, range(64))))["layout"]["xaxis"]
+    assert axis["tickvals"] == list(range(0, 64, 2))
+    assert axis["ticktext"][:2] == ["0", "2"]

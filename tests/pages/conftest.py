@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import runs
 from pretrained import ENTRIES, entry, loading, tokenization
+from pretrained.registry import Entry
 from pretrained.translation import Translator
 
 FRONT_DOOR = Path(__file__).parents[2] / "streamlit_app.py"
@@ -81,3 +82,25 @@ def random_weights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], 
 
     yield put
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def finish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Let these translators alone be finished, with random weights: ``finish("rnn-seq2seq", seed=2, card={...})``."""
+    shipped = runs.load
+
+    def put(*names: str, seed: int = 1, card: dict[str, Any] | None = None) -> None:
+        models = {}
+        for name in names:
+            torch.manual_seed(seed)
+            models[name] = Translator(entry(name), loading.build(entry(name)).eval(), tokenization.load("enfr"), 0.0)
+        st.cache_resource.clear()
+        st.cache_data.clear()
+        monkeypatch.setattr(runs, "load", lambda name: models[name] if name in models else shipped(name))
+        monkeypatch.setattr(Entry, "finished", property(lambda known: known.name in models))
+        if card is not None:
+            monkeypatch.setattr(Entry, "card", lambda _: card)
+
+    yield put
+    st.cache_resource.clear()
+    st.cache_data.clear()

@@ -21,15 +21,14 @@ from pretrained.shapes import Float
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pretrained.architectures.seq2seq import Seq2Seq
-    from pretrained.translation import Translator
+    from pretrained.model import Model
 
 Values = Float[np.ndarray, "token unit"]
 Fate = Literal["vanishes", "holds", "explodes"]
 CHANGE = 2.0
 """A gradient holds while its norm at the first token is within this factor of that at the last."""
 SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
-TIMED_SECONDS = 0.1
+TIMED_SECONDS, FEWEST_PASSES = 0.2, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +91,13 @@ class GruLedger:
     model: Values
 
 
-def encoder(reader: Translator) -> nn.RNNBase:
+def encoder(reader: Model) -> nn.RNNBase:
     """Give the layer that reads."""
-    return cast("Seq2Seq", reader.network).encoder
+    layer: nn.RNNBase = reader.network.encoder
+    return layer
 
 
-def embedded(reader: Translator, text: str) -> Float[Tensor, "token input"]:
+def embedded(reader: Model, text: str) -> Float[Tensor, "token input"]:
     """Give what the layer reads: an embedding for every piece of a text; raises ``TextError``."""
     vectors: Tensor = reader.network.embedding(torch.tensor(reader.read(text).ids))
     return vectors.detach()
@@ -120,13 +120,13 @@ def lstm_ledger(layer: nn.RNNBase, inputs: Float[Tensor, "token input"]) -> Lstm
     w, u, b_x, b_h = _weights(layer, nn.LSTM)
     h = c = np.zeros(layer.hidden_size)
     steps = []
-    for x in inputs.double().numpy() @ w.T + b_x + b_h:
+    for x, used in zip(inputs.double().numpy() @ w.T + b_x + b_h, _of_torch(layer, inputs), strict=True):
         i, f, g, o = np.split(x + u @ h, 4)
         i, f, g, o = _sigmoid(i), _sigmoid(f), np.tanh(g), _sigmoid(o)
         before, c = c, f * c + i * g
         h = o * np.tanh(c)
-        steps.append((i, f, o, g, before, c, h))
-    return LstmLedger(*(np.array(part) for part in zip(*steps, strict=True)), _of_torch(layer, inputs))
+        steps.append((i, f, o, g, before, c, h, used))
+    return LstmLedger(*(np.array(part) for part in zip(*steps, strict=True)))
 
 
 def gru_ledger(layer: nn.RNNBase, inputs: Float[Tensor, "token input"]) -> GruLedger:
@@ -134,58 +134,65 @@ def gru_ledger(layer: nn.RNNBase, inputs: Float[Tensor, "token input"]) -> GruLe
     w, u, b_x, b_h = _weights(layer, nn.GRU)
     h = np.zeros(layer.hidden_size)
     steps = []
-    for x in inputs.double().numpy() @ w.T + b_x:
+    for x, used in zip(inputs.double().numpy() @ w.T + b_x, _of_torch(layer, inputs), strict=True):
         (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(x, 3), np.split(u @ h + b_h, 3)
         r, z = _sigmoid(x_r + h_r), _sigmoid(x_z + h_z)
         n = np.tanh(x_n + r * h_n)
         before, h = h, (1 - z) * n + z * h
-        steps.append((r, z, n, before, h))
-    return GruLedger(*(np.array(part) for part in zip(*steps, strict=True)), _of_torch(layer, inputs))
+        steps.append((r, z, n, before, h, used))
+    return GruLedger(*(np.array(part) for part in zip(*steps, strict=True)))
 
 
-def gradient_norms(reader: Translator, text: str, scale: float = 1.0) -> NDArray[np.float32]:
+def gradient_norms(reader: Model, text: str, scale: float = 1.0) -> NDArray[np.float32]:
     """Measure ``d h_T / d x_t`` for every token of a text, as ``gradients.jacobian_norms`` does.
 
     Returns:
         ``[token]``, above 0 and finite: what single precision cannot hold stands at its smallest or largest number.
     """
     norms = gradients.jacobian_norms(encoder(reader), embedded(reader, text), scale=scale)
-    return np.clip(np.nan_to_num(norms, nan=LARGEST, posinf=LARGEST), SMALLEST, LARGEST)
+    return _held(norms)
 
 
-def relative_gradient_norms(*given: Translator | str) -> tuple[NDArray[np.float32], ...]:
+def relative_gradient_norms(*given: Model | str) -> tuple[NDArray[np.float32], ...]:
     """Measure several encoders on one text, each norm as a share of that at the last token.
 
     Args:
         given: the models, and then the text.
     """
     *readers, text = given
-    found = [gradient_norms(cast("Translator", reader), str(text)) for reader in readers]
-    return tuple(norms / norms[-1] for norms in found)
+    found = [gradient_norms(cast("Model", reader), str(text)) for reader in readers]
+    return tuple(_held(norms.astype(np.float64) / norms[-1]) for norms in found)
 
 
-def radius(reader: Translator) -> float:
+def radius(reader: Model) -> float:
     """Measure the spectral radius of an Elman encoder's recurrent matrix."""
     return gradients.spectral_radius(encoder(reader))
 
 
-def moved_by_a_blank(reader: Translator, text: str) -> NDArray[np.float32]:
+def moved_by_a_blank(reader: Model, text: str) -> NDArray[np.float32]:
     """Measure ``gradients.moved_by_a_word`` with zeros in the place of each token, so that ``W x_t`` is nothing."""
     inputs = embedded(reader, text)
     return gradients.moved_by_a_word(encoder(reader), inputs, torch.zeros_like(inputs[0]))
 
 
-def reading_speed(reader: Translator, text: str) -> float:
-    """Measure how many tokens of a text the encoder's layer reads in a second, by the median of many passes."""
-    layer, inputs = encoder(reader), embedded(reader, text)[None]
-    seconds: list[float] = []
+def reading_speeds(*given: Model | str) -> tuple[float, ...]:
+    """Measure how many tokens of a text each encoder's layer reads in a second, by the median of many passes.
+
+    The layers take turns, so that other work on the machine falls on all of them.
+
+    Args:
+        given: the models, and then the text.
+    """
+    *readers, text = given
+    read = [(encoder(cast("Model", one)), embedded(cast("Model", one), str(text))[None]) for one in readers]
+    seconds: list[list[float]] = []
+    started = time.perf_counter()
     with torch.inference_mode():
-        layer(inputs)  # the first pass pays for torch's own start
-        while sum(seconds) < TIMED_SECONDS:
-            started = time.perf_counter()
-            layer(inputs)
-            seconds.append(time.perf_counter() - started)
-    return inputs.shape[1] / statistics.median(seconds)
+        for layer, inputs in read:
+            layer(inputs)  # the first pass pays for torch's own start
+        while len(seconds) < FEWEST_PASSES or time.perf_counter() - started < TIMED_SECONDS:
+            seconds.append([_seconds(layer, inputs) for layer, inputs in read])
+    return tuple(read[0][1].shape[1] / statistics.median(passes) for passes in zip(*seconds, strict=True))
 
 
 def n_parameters(layer: nn.RNNBase) -> int:
@@ -221,6 +228,17 @@ def _weights(layer: nn.RNNBase, kind: type[nn.RNNBase]) -> list[NDArray[np.float
 def _of_torch(layer: nn.RNNBase, inputs: Float[Tensor, "token input"]) -> Values:
     made: NDArray[np.float32] = layer(inputs[None])[0][0].numpy()
     return made
+
+
+def _held(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    held: NDArray[np.float32] = np.clip(np.nan_to_num(values, nan=LARGEST), SMALLEST, LARGEST).astype(np.float32)
+    return held
+
+
+def _seconds(layer: nn.RNNBase, inputs: Float[Tensor, "batch token input"]) -> float:
+    started = time.perf_counter()
+    layer(inputs)
+    return time.perf_counter() - started
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -91,12 +91,19 @@ def test_what_is_measured_is_the_sentences(cell: str) -> None:
     torch.testing.assert_close(recurrent.embedded(model, TEXT), inputs)
     norms = recurrent.gradient_norms(model, TEXT, 0.5)
     np.testing.assert_allclose(norms, gradients.jacobian_norms(model.network.encoder, inputs, scale=0.5))
-    assert recurrent.reading_speed(model, TEXT) > 0
     hidden = model.network.encode(torch.tensor([model.read(TEXT).ids])).hidden[0]
     blank = inputs.clone()
     blank[1] = 0
     expected = (model.network.encoder(blank[None])[0][0, -1] - hidden[-1]).norm() / hidden[-1].norm()
     assert recurrent.moved_by_a_blank(model, TEXT)[1] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_speeds_are_tokens_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, other = reader("lstm"), reader("gru")
+    monkeypatch.setattr(recurrent, "TIMED_SECONDS", 0)
+    monkeypatch.setattr(recurrent, "_seconds", lambda layer, _: 0.5 if layer is model.network.encoder else 0.25)
+    n_tokens = len(model.read(TEXT).ids)
+    assert recurrent.reading_speeds(model, other, TEXT) == (n_tokens / 0.5, n_tokens / 0.25)
 
 
 def test_cells_are_compared_from_the_last_token_back() -> None:
@@ -113,6 +120,8 @@ def test_what_single_precision_cannot_hold_stands_at_its_ends(monkeypatch: pytes
     norms = recurrent.gradient_norms(reader("rnn"), TEXT)
     assert norms.dtype == np.float32
     assert norms.tolist() == [recurrent.LARGEST, recurrent.LARGEST, recurrent.SMALLEST, 1]
+    odd[-1] = 1e9
+    assert recurrent.relative_gradient_norms(reader("rnn"), TEXT)[0].min() > 0
 
 
 def test_the_radius_is_the_encoders() -> None:

@@ -78,6 +78,8 @@ def test_a_step_is_this_units(visit: Visit, step: int, unit: int) -> None:
     np.testing.assert_allclose(table["h, tanh of the sum"], used, atol=1e-6)
     summands = table[["W x, this token", "U h, what was read", "b"]].sum(axis=1)
     np.testing.assert_allclose(np.tanh(summands), used, atol=1e-6)
+    x, h, b = table.iloc[-1][["W x, this token", "U h, what was read", "b"]]
+    assert f"\\tanh({x:.4f} {h:+.4f} {b:+.4f})" in at.latex[1].value
     assert trace.source_tokens[step] in [one.value for one in at.text]
 
 

@@ -11,6 +11,7 @@ from viz.matrix import number
 NAMES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 FATES = {"vanishes": "**vanishes**", "holds": "**holds**", "explodes": "**explodes**"}
 AS_FAST, AS_GOOD = 0.1, 1.0  # a share of the speed, and points of chrF: what is closer counts as equal
+LISTED = 12  # steps in the ledger: those up to the one that is shown
 
 story.opening("lstm-gru", "LSTM and GRU")
 
@@ -111,12 +112,16 @@ def one_step(step: int) -> None:
             st.metric("In the model", number(used, 4), width="content")
             st.metric("Difference", f"{abs(ours - used):.0e}", width="content")
         st.caption("Ours is worked out in double precision, the model's in single: the difference is rounding.")
-    until = slice(step + 1)
+    listed = slice(max(0, step + 1 - LISTED), step + 1)
     right.dataframe(
-        {"token": tokens[until], **{name: values[until, unit] for name, values in columns.items()}},
+        {
+            "t": range(len(tokens))[listed],
+            "token": tokens[listed],
+            **{name: values[listed, unit] for name, values in columns.items()},
+        },
         key="ledger",
         hide_index=True,
-        height="content" if step < 12 else 455,
+        height="content",
         column_config=dict.fromkeys(columns, st.column_config.NumberColumn(format="%.4f")),
     )
 
@@ -152,7 +157,7 @@ with words:
         + ", ".join(f"{FATES[recurrent.fate(values)]} in the {name}" for name, values in norms.items())
         + "."
     )
-    st.caption("The rule: below half of the last token's norm it vanishes, above twice that norm it explodes.")
+    st.caption("The rule: below a tenth of the last token's norm it vanishes, above ten times it explodes.")
 if len(norms) > 1:
     with guess:
         shares = [float(values[0]) for values in norms.values()]

@@ -8,6 +8,7 @@ from dashboard import controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import recurrent
+from viz.bars import percent
 from viz.matrix import number
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ FATES = {
     "holds": "the gradient **neither vanishes nor explodes**",
     "explodes": "the gradient **explodes**",
 }
+LISTED = 12  # steps in the ledger: those up to the one that is shown
 
 story.opening("rnn", "RNN")
 
@@ -92,18 +94,18 @@ def one_step(step: int) -> None:
             st.metric("In the model", number(used, 4), width="content")
             st.metric("Difference", f"{abs(made - used):.0e}", width="content")
         st.caption("Ours is worked out in double precision, the model's in single: the difference is rounding.")
-    until = slice(step + 1)
+    listed = slice(max(0, step + 1 - LISTED), step + 1)
     columns = {
-        "W x, this token": ledger.of_input[until, unit],
-        "U h, what was read": ledger.of_state[until, unit],
-        "b": [ledger.bias[unit]] * (step + 1),
-        "h, tanh of the sum": ledger.hidden[until, unit],
+        "W x, this token": ledger.of_input[listed, unit],
+        "U h, what was read": ledger.of_state[listed, unit],
+        "b": [ledger.bias[unit]] * len(tokens[listed]),
+        "h, tanh of the sum": ledger.hidden[listed, unit],
     }
     right.dataframe(
-        {"token": tokens[until], **columns},
+        {"t": range(len(tokens))[listed], "token": tokens[listed], **columns},
         key="ledger",
         hide_index=True,
-        height="content" if step < 12 else 455,
+        height="content",
         column_config=dict.fromkeys(columns, st.column_config.NumberColumn(format="%.4f")),
     )
 
@@ -141,7 +143,7 @@ with words:
         st.metric("First token", f"{norms[0]:.2g}", width="content")
         st.metric("Factor a step back", f"{recurrent.factor_a_step(norms):.2f}", width="content")
     st.markdown(f"From the last token of this sentence to the first {FATES[recurrent.fate(norms)]}.")
-    st.caption("The rule: below half of the last token's norm a gradient vanishes, above twice that norm it explodes.")
+    st.caption("The rule: below a tenth of the last token's norm a gradient vanishes, above ten times it explodes.")
 
 
 @st.fragment
@@ -187,8 +189,8 @@ with words:
         "Read the sentence again, and see how far the last state has moved, as a share of its own length."
     )
     with st.container(horizontal=True):
-        st.metric("Earlier half, mean", f"{earlier:.1%}", width="content")
-        st.metric("Later half, mean", f"{later:.1%}", width="content")
+        st.metric("Earlier half, mean", percent(earlier), width="content")
+        st.metric("Later half, mean", percent(later), width="content")
     st.markdown(
         "The later half moves it more: this network **forgets** what it read first."
         if later > earlier
@@ -201,8 +203,8 @@ with guess:
         ("The first", "One in between", "The last, the end sign"),
         0 if least == 0 else 2 if least == last else 1,
         key="guess",
-        why=f"Blanking the token at position {least} moves the last state by {moved[least]:.1%}, the least of all; the "
-        f"one at position {int(moved.argmax())} by {moved.max():.1%}, the most.",
+        why=f"Blanking the token at position {least} moves the last state by {percent(moved[least])}, the least of "
+        f"all; the one at position {int(moved.argmax())} by {percent(moved.max())}, the most.",
     )
 
 st.subheader(story.HURTS, anchor=False)

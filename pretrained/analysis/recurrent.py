@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Values = Float[np.ndarray, "token unit"]
 Fate = Literal["vanishes", "holds", "explodes"]
-CHANGE = 2.0
+CHANGE = 10.0
 """A gradient holds while its norm at the first token is within this factor of that at the last."""
 SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 TIMED_SECONDS, FEWEST_PASSES = 0.2, 5

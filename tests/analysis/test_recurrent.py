@@ -139,10 +139,10 @@ def test_a_gru_has_three_quarters_of_an_lstms_numbers() -> None:
 @pytest.mark.parametrize(
     ("norms", "factor", "fate"),
     [
-        ([1, 2, 4, 8], 0.5, "vanishes"),
-        ([8, 5, 4, 1], 2.0, "explodes"),
-        ([1.1, 9, 2], 0.74, "holds"),
-        ([4, 2], 2.0, "holds"),
+        ([1, 3, 9, 27], 1 / 3, "vanishes"),
+        ([27, 5, 4, 1], 3.0, "explodes"),
+        ([1.1, 90, 2], 0.74, "holds"),
+        ([4, 0.5], 8.0, "holds"),
         ([3], 1.0, "holds"),
     ],
 )

@@ -87,6 +87,7 @@ def test_the_ledger_balances_and_ends_where_the_model_does(
     used = trace.states_of("encoder-hidden")[0].values[: step + 1, unit]
     table = at.dataframe[0].value
     assert table["token"].tolist() == list(trace.source_tokens[: step + 1])
+    assert table["t"].tolist() == list(range(step + 1))
     np.testing.assert_allclose(table["h"], used, atol=2e-6)
     np.testing.assert_allclose(table[summands].sum(axis=1), table[total], atol=1e-12)
     shown = {metric.label: metric.value for metric in at.metric}
@@ -94,7 +95,7 @@ def test_the_ledger_balances_and_ends_where_the_model_does(
     assert float(shown["Difference"]) < 2e-6
     assert f"{{{step},\\,{unit}}}" in at.latex[1].value
     assert f"= {used[-1]:.4f}" in at.latex[1].value
-    assert [name for name, value in table.iloc[-1][1:].items() if f"{value:.4f}" not in at.latex[1].value] == []
+    assert [name for name, value in table.iloc[-1][2:].items() if f"{value:.4f}" not in at.latex[1].value] == []
 
 
 def test_three_cells_on_one_axis(visit: Visit) -> None:

@@ -75,12 +75,20 @@ def test_a_step_is_this_units(visit: Visit, step: int, unit: int) -> None:
     assert f"= {used[-1]:.4f}" in at.latex[1].value
     table = at.dataframe[0].value
     assert table["token"].tolist() == list(trace.source_tokens[: step + 1])
+    assert table["t"].tolist() == list(range(step + 1))
     np.testing.assert_allclose(table["h, tanh of the sum"], used, atol=1e-6)
     summands = table[["W x, this token", "U h, what was read", "b"]].sum(axis=1)
     np.testing.assert_allclose(np.tanh(summands), used, atol=1e-6)
     x, h, b = table.iloc[-1][["W x, this token", "U h, what was read", "b"]]
     assert f"\\tanh({x:.4f} {h:+.4f} {b:+.4f})" in at.latex[1].value
     assert trace.source_tokens[step] in [one.value for one in at.text]
+
+
+def test_the_ledger_of_a_long_sentence_ends_at_the_step(visit: Visit) -> None:
+    table = visit(PAGE, text=MANY, step=40).dataframe[0].value
+    assert table["t"].tolist() == list(range(29, 41))
+    used = runs.run(MODEL, MANY.strip()).states_of("encoder-hidden")[0].values[29:41, 0]
+    np.testing.assert_allclose(table["h, tanh of the sum"], used, atol=1e-6)
 
 
 def test_curves_are_measured_on_the_trained_encoder(visit: Visit) -> None:
@@ -98,7 +106,7 @@ def test_curves_are_measured_on_the_trained_encoder(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "verdict"), [(0.1, "vanishes"), (1.0, "neither vanishes nor explodes"), (30.0, "explodes")]
+    ("first", "verdict"), [(0.09, "vanishes"), (1.0, "neither vanishes nor explodes"), (30.0, "explodes")]
 )
 def test_verdicts_follow_the_numbers(visit: Visit, monkeypatch: pytest.MonkeyPatch, first: float, verdict: str) -> None:
     n_tokens = len(runs.run(MODEL, TEXT).source_tokens)

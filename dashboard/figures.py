@@ -42,15 +42,26 @@ READINGS = {
     "cross": "Each row is a French token being written; its colours show which English tokens this head looked at.",
 }
 
-GATES = (
-    (
-        "r",
+# A layer has those of its cell: the first five an LSTM's, the others a GRU's.
+GATES = {
+    "gate-i": ("i · the input gate", "How much of the candidate g enters the cell state: near 0 nothing, near 1 all."),
+    "gate-f": ("f · the forget gate", "How much of the cell state stays: near 0 it is wiped out, near 1 it is kept."),
+    "gate-o": ("o · the output gate", "How much of the cell state is shown to the rest of the network."),
+    "gate-g": (
+        "g · the candidate",
+        "What would be added to the cell state, between −1 and 1, were the input gate open.",
+    ),
+    "cell": ("c · the cell state", "What the gates make of it, added up token by token; nothing keeps it below 1."),
+    "gate-r": (
         "r · the reset gate",
         "How much of the old state the candidate is made with: near 0 nothing, near 1 all.",
     ),
-    ("z", "z · the update gate", "The share of the old state that stays: near 1 the unit keeps what it held."),
-    ("n", "n · the candidate", "What the unit would hold if nothing of its old state stayed, between −1 and 1."),
-)
+    "gate-z": (
+        "z · the update gate",
+        "The share of the old state that stays: near 1 the unit keeps what it held.",
+    ),
+    "gate-n": ("n · the candidate", "What the unit would hold if nothing of its old state stayed, between −1 and 1."),
+}
 
 
 def attention(attended: AttentionMap, head: int, *, model: str, title: str | None = None) -> Matrix:
@@ -137,7 +148,7 @@ def states(state: StateMap, *, model: str, title: str, reading: str, units: int 
         key_axis="unit",
         query_id=axis,
         # A unit of the encoder has nothing to do with the decoder's of the same number.
-        key_id=f"{state.kind.removesuffix('-hidden').partition('-gate')[0]}-unit",
+        key_id=f"{state.kind.removesuffix('-hidden').removesuffix('-cell').partition('-gate')[0]}-unit",
     )
 
 
@@ -160,17 +171,19 @@ def context(state: StateMap, *, model: str) -> Matrix:
 
 
 def gates(trace: Trace, side: str) -> list[Matrix]:
-    """Describe the gates r and z and the candidate n of a recurrent encoder or decoder.
+    """Describe the gates and the candidate of a recurrent encoder or decoder, and the cell state where there is one.
 
     Raises:
         ValueError: a side without gates in this trace.
     """
     found = []
-    for letter, title, reading in GATES:
-        states_of_letter = trace.states_of(f"{side}-gate-{letter}")
-        if not states_of_letter:
-            raise ValueError(f"{trace.model}: expected states of kind {side}-gate-{letter}, got none")
-        found.append(states(states_of_letter[0], model=trace.model, title=title, reading=reading))
+    for part, (title, reading) in GATES.items():
+        for state in trace.states_of(f"{side}-{part}"):
+            drawn = states(state, model=trace.model, title=title, reading=reading)
+            # A cell state may leave −1..1.
+            found.append(replace(drawn, limit=None) if part == "cell" else drawn)
+    if not found:
+        raise ValueError(f"{trace.model}: expected states of kind {side}-gate-…, got none")
     return found
 
 
@@ -226,7 +239,7 @@ def waves(pos: int, unit: int, n_positions: int, d_model: int, *, theme: ThemeNa
     for place, one in enumerate((unit, *others[:3])):
         name = f"unit {one}, repeats after {worked(0, one, d_model).turn:,.1f} positions"
         drawn.append(Curve(name, between, wave(one, d_model, between), colour=place))
-        drawn.append(Curve(name, places, wave(one, d_model, places), colour=place, dots=True, legend=False))
+        drawn.append(Curve(name, places, wave(one, d_model, places), colour=place, dots=True, line=False, legend=False))
     return curves(drawn, x_axis="position", y_axis="value", marked=pos, y_range=(-1.1, 1.1), height=380, theme=theme)
 
 
@@ -240,7 +253,7 @@ def products_by_distance(products: NDArray[np.float32], d_model: int, *, theme: 
     return curves(
         [
             Curve("formula", between, dot_product_at(between, d_model)),
-            Curve("each pair of this sentence", *pairs_by_distance(products), dots=True, colour=0),
+            Curve("each pair of this sentence", *pairs_by_distance(products), dots=True, line=False, colour=0),
         ],
         x_axis="distance, in tokens",
         y_axis="dot product",
@@ -276,10 +289,7 @@ def ending(probabilities: NDArray[np.float32], step: int, *, theme: ThemeName) -
 
     steps = np.arange(len(probabilities), dtype=np.float32)
     return curves(
-        [
-            Curve("probability of </s>", steps, probabilities),
-            Curve("probability of </s>", steps, probabilities, dots=True, colour=0, legend=False),
-        ],
+        [Curve("probability of </s>", steps, probabilities, dots=True)],
         x_axis="output step",
         y_axis="probability of </s>",
         marked=step,
@@ -293,18 +303,17 @@ def scores_by_length(scored: Mapping[str, Sequence[Scored]], here: int | None, *
     """Draw models' scores against the length of test sentences; ``here`` marks a range, counted from 0."""
     import numpy as np
 
-    drawn = []
-    for colour, (name, ranges) in enumerate(scored.items()):
-        places, chrf = np.arange(len(ranges), dtype=np.float32), np.array([one.chrf for one in ranges])
-        drawn.append(Curve(name, places, chrf, colour=colour))
-        drawn.append(Curve(name, places, chrf, dots=True, colour=colour, legend=False))
+    drawn = [
+        Curve(name, np.arange(len(ranges), dtype=np.float32), np.array([one.chrf for one in ranges]), dots=True)
+        for name, ranges in scored.items()
+    ]
     return curves(
         drawn,
         x_axis="words in the English sentence",
         y_axis="chrF",
         marked=here,
         y_range=(0, 70),
-        x_names=[one.name for one in next(iter(scored.values()))],
+        x_labels=[one.name for one in next(iter(scored.values()))],
         height=340,
         theme=theme,
     )
@@ -317,10 +326,7 @@ def remembered(found: Sequence[Remembered], *, theme: ThemeName) -> go.Figure:
     tokens = np.array([one.tokens for one in found], np.float32)
     probability = np.array([one.probability for one in found], np.float32)
     return curves(
-        [
-            Curve("this sentence", tokens, probability),
-            Curve("this sentence", tokens, probability, dots=True, colour=0, legend=False),
-        ],
+        [Curve("this sentence", tokens, probability, dots=True)],
         x_axis="tokens read",
         y_axis="probability of a token",
         y_range=(0, 1.15 * float(probability.max())),
@@ -357,17 +363,28 @@ def path_lengths(found: Paths, *, theme: ThemeName) -> go.Figure:
     import numpy as np
 
     drawn = []
-    for colour, (name, lengths) in enumerate(
-        (
-            ("recurrent, steps", found.recurrent),
-            ("convolution, layers", found.convolutional),
-            ("convolution spread out, layers", found.spread),
-            ("Transformer, layers", found.attention),
-        )
+    for name, lengths in (
+        ("recurrent, steps", found.recurrent),
+        ("convolution, layers", found.convolutional),
+        ("convolution spread out, layers", found.spread),
+        ("Transformer, layers", found.attention),
     ):
         (distances,) = np.nonzero(lengths >= 0)
-        drawn.append(Curve(name, distances.astype(np.float32), lengths[distances], colour=colour))
-        drawn.append(
-            Curve(name, distances.astype(np.float32), lengths[distances], dots=True, colour=colour, legend=False)
-        )
+        drawn.append(Curve(name, distances.astype(np.float32), lengths[distances], dots=True))
     return curves(drawn, x_axis="distance, in tokens", y_axis="layers or steps between them", height=380, theme=theme)
+
+
+def over_tokens(
+    measured: Mapping[str, NDArray[np.floating]],
+    tokens: tuple[str, ...],
+    *,
+    y_axis: str,
+    theme: ThemeName,
+    log_y: bool = False,
+) -> go.Figure:
+    """Draw what was measured at every token, a line with dots for each name."""
+    import numpy as np
+
+    places = np.arange(len(tokens), dtype=np.float32)
+    drawn = [Curve(name, places, values, dots=True) for name, values in measured.items()]
+    return curves(drawn, x_axis="token", y_axis=y_axis, x_labels=tokens, log_y=log_y, theme=theme)

@@ -43,7 +43,8 @@ def run(name: str, text: str, checkpoint: int | None = None) -> Trace:
     Raises:
         TextError: a text that the model cannot read.
     """
-    return load(name, checkpoint).run(text)
+    model = load(name) if checkpoint is None else load(name, checkpoint)
+    return model.run(text)
 
 
 @st.cache_data(show_spinner=False)

@@ -68,7 +68,14 @@ PARTS = {
         Chapter("explorer", "Explorer"),
     ),
 }
-CHAPTERS = tuple(chapter for part in PARTS.values() for chapter in part if chapter.exists)
+
+
+def listed() -> tuple[Chapter, ...]:
+    """List the chapters that can be shown, in their order."""
+    return tuple(chapter for part in PARTS.values() for chapter in part if chapter.exists)
+
+
+CHAPTERS = listed()
 ON_THE_TIMELINE = tuple(chapter for chapter in CHAPTERS if any(chapter.url in stop.pages for stop in timeline.STOPS))
 """Chapters that belong to one of the architectures on the start page's line."""
 PROBLEM, SEE, STEP, MEASURE, HURTS = (

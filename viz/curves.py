@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from viz.export import clipped
 from viz.matrix import shown
 from viz.palette import ThemeName
 from viz.palette import theme as colours_of
@@ -17,16 +18,22 @@ from viz.palette import theme as colours_of
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+MOST_LABELS = 32
+"""More tokens than this below an axis would lie over each other."""
+MOST_POWERS = 6
+"""Labels on a logarithmic axis."""
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One line, or one cloud of dots.
+    """One line, one cloud of dots, or a line through dots.
 
     Args:
         name: what it is, for legend and hover.
         x: `[point]`.
         y: `[point]`.
-        dots: draw the points themselves and no line between them.
+        dots: draw the points themselves.
+        line: draw a line from point to point.
         colour: curves of the same number share a colour, as a line and the dots on it do; its place in the list where
             None.
         legend: whether the legend names it.
@@ -39,6 +46,7 @@ class Curve:
     x: NDArray[np.floating]
     y: NDArray[np.floating]
     dots: bool = False
+    line: bool = True
     colour: int | None = None
     legend: bool = True
 
@@ -58,7 +66,8 @@ def curves(
     y_axis: str,
     marked: float | None = None,
     y_range: tuple[float, float] | None = None,
-    x_names: Sequence[str] | None = None,
+    log_y: bool = False,
+    x_labels: Sequence[str] = (),
     height: int = 320,
     theme: ThemeName = "light",
 ) -> go.Figure:
@@ -70,17 +79,19 @@ def curves(
         y_axis: name of the vertical axis.
         marked: where a vertical line stands, as at a chosen step.
         y_range: fixed ends of the vertical axis; those of the values where None.
-        x_names: what stands at 0, 1, 2 ... of the horizontal axis, where its places are no numbers.
+        log_y: a step of the vertical axis multiplies; equal shares are equally far apart then.
+        x_labels: tokens that stand at 0, 1, 2 and so on, in the place of numbers; of many, every second or third.
         height: in pixels.
         theme: whose colours to use.
 
     Raises:
-        ValueError: nothing to draw.
+        ValueError: nothing to draw, or a value that a logarithmic axis does not have.
     """
     import plotly.graph_objects as go
 
     if not drawn:
         raise ValueError("curves: expected at least one, got 0")
+    y_scale = _powers_of_ten(drawn) if log_y else {}
     look = colours_of(theme)
     figure = go.Figure()
     for place, curve in enumerate(drawn):
@@ -89,9 +100,9 @@ def curves(
         name = escape(shown(curve.name), quote=False)
         figure.add_scatter(
             x=np.asarray(curve.x, np.float32), y=np.asarray(curve.y, np.float32), name=name,
-            mode="markers" if curve.dots else "lines",
+            mode="+".join(["lines"] * curve.line + ["markers"] * curve.dots),
             showlegend=curve.legend, line={"color": colour, "width": 2}, marker={"color": colour, "size": 7},
-            hovertemplate=f"%{{y:.3f}} at %{{{'x' if x_names else 'x:.4~g'}}}<extra>{name}</extra>",
+            hovertemplate=f"%{{y:{'.3~g' if log_y else '.3f'}}} at %{{x:.4~g}}<extra>{name}</extra>",
         )  # fmt: skip
     if marked is not None:
         figure.add_vline(x=marked, line={"color": look.text, "width": 1.5, "dash": "dot"})
@@ -103,15 +114,27 @@ def curves(
     x_title, y_title = (
         {"text": escape(shown(words), quote=False), "font": {"color": look.muted}} for words in (x_axis, y_axis)
     )
-    names = {} if x_names is None else {
-        "tickvals": list(range(len(x_names))), "ticktext": [escape(shown(name), quote=False) for name in x_names],
-    }  # fmt: skip
     figure.update_layout(
         paper_bgcolor=look.surface, plot_bgcolor=look.surface, font={"color": look.text}, height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         showlegend=sum(curve.legend for curve in drawn) > 1,
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        xaxis=axis | names | {"title": x_title},
-        yaxis=axis | {"title": y_title, "range": y_range},
+        xaxis=axis | {"title": x_title},
+        yaxis=axis | {"title": y_title, "range": y_range} | y_scale,
     )  # fmt: skip
+    if x_labels:
+        places = range(0, len(x_labels), -(-len(x_labels) // MOST_LABELS))
+        names = [escape(clipped(x_labels[place]), quote=False) for place in places]
+        figure.update_xaxes(tickvals=list(places), ticktext=names, tickangle=-45)
     return figure
+
+
+def _powers_of_ten(drawn: Sequence[Curve]) -> dict[str, object]:
+    """Describe a logarithmic axis, with labels at powers of ten alone where the curves reach over a few of them."""
+    for curve in drawn:
+        if np.min(curve.y) <= 0:
+            raise ValueError(f"{curve.name}: expected values above 0 on a logarithmic axis, got {np.min(curve.y)}")
+    powers = [np.log10(np.asarray(curve.y, np.float64)) for curve in drawn]
+    span = max(one.max() for one in powers) - min(one.min() for one in powers)
+    axis = {"type": "log", "exponentformat": "power"}
+    return axis | ({"dtick": int(np.ceil(span / MOST_POWERS))} if span > 1.5 else {})

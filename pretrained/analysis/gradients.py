@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from pretrained.architectures import cells
 from pretrained.shapes import Float
 
 if TYPE_CHECKING:
@@ -32,13 +33,17 @@ def jacobian_norms(
     Returns:
         ``[token]``, computed by autograd; with a scale far above 1 they may be infinite.
     """
-    units = layer.hidden_size
-    # One copy of the inputs for each unit of the state: one backward pass gives the whole Jacobian.
-    copies = inputs.detach().expand(units, -1, -1).clone().requires_grad_()
+    cell, leaf = _cell(layer, scale), inputs.detach().clone().requires_grad_()
+    zero = leaf.new_zeros(1, layer.hidden_size)
+    state = cells.State(zero, zero if isinstance(layer, nn.LSTM) else None)
     with torch.enable_grad():
-        hidden, _ = torch.func.functional_call(layer, _scaled(layer, scale), (copies,))
-        (gradient,) = torch.autograd.grad(hidden[:, -1].diagonal().sum(), copies)
-    norms: NDArray[np.float32] = gradient.square().sum((0, 2)).sqrt().numpy()
+        for read in leaf:
+            state = cells.step(cell, read[None], state)
+        # One backward pass for every unit of the last state, all of them at once.
+        every = torch.eye(layer.hidden_size, dtype=leaf.dtype)
+        (jacobian,) = torch.autograd.grad(state.hidden[0], leaf, every, is_grads_batched=True)
+    # Squares of what is small, or large, leave single precision long before their root does.
+    norms: NDArray[np.float32] = jacobian.double().square().sum((0, 2)).sqrt().float().numpy()
     return norms
 
 
@@ -74,8 +79,13 @@ def moved_by_a_word(
     return moved
 
 
-def _scaled(layer: nn.RNNBase, scale: float) -> dict[str, Tensor]:
-    return {
-        name: parameter.detach() * (scale if name.startswith("weight_hh") else 1.0)
+def _cell(layer: nn.RNNBase, scale: float) -> nn.RNNCellBase:
+    """Make a cell of a layer's own weights, which batched backward passes know how to go through."""
+    (kind,) = (one for whole, one in cells.KINDS.values() if isinstance(layer, whole))
+    cell = kind(layer.input_size, layer.hidden_size, device="meta")
+    weights = {
+        name.removesuffix("_l0"): parameter.detach() * (scale if name.startswith("weight_hh") else 1.0)
         for name, parameter in layer.named_parameters()
     }
+    cell.load_state_dict(weights, assign=True)
+    return cell.requires_grad_(requires_grad=False)

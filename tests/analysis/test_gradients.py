@@ -54,6 +54,14 @@ def test_an_elman_gradient_is_a_product_of_jacobians(scale: float) -> None:
     np.testing.assert_allclose(jacobian_norms(layer, inputs, scale=scale), expected[::-1], rtol=1e-6)
 
 
+def test_what_is_small_is_not_nothing() -> None:
+    layer, inputs = make("rnn")
+    expected = jacobian_norms(layer, inputs, scale=1e-7)
+    found = jacobian_norms(layer.float(), inputs.float(), scale=1e-7)
+    assert expected[0] < 1e-23, "its square is below what single precision holds"
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 def test_scaling_leaves_the_layer_as_it_was() -> None:
     layer, inputs = make("rnn")
     before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}

@@ -48,7 +48,7 @@ def test_a_name_is_literal() -> None:
 
 
 def test_dots_have_no_line_and_may_share_a_colour() -> None:
-    line, dots = spec(wave(), wave("pairs", dots=True, colour=0))["data"]
+    line, dots = spec(wave(), wave("pairs", dots=True, line=False, colour=0))["data"]
     assert (line["mode"], dots["mode"]) == ("lines", "markers")
     assert dots["marker"]["color"] == line["line"]["color"]
 
@@ -102,9 +102,28 @@ def test_nothing_to_draw_is_refused() -> None:
         curves([], x_axis="x", y_axis="y")
 
 
-def test_places_that_are_no_numbers_have_names() -> None:
-    assert "tickvals" not in spec()["layout"]["xaxis"]
-    axis = spec(x_names=("1–5", "<b>6+"))["layout"]["xaxis"]
-    assert axis["tickvals"] == [0, 1]
-    assert axis["ticktext"] == ["1–5", "&lt;b&gt;6+"]
-    assert "%{x}" in spec(x_names=("1–5",))["data"][0]["hovertemplate"]
+def test_a_logarithmic_axis_takes_powers_and_nothing_below_them() -> None:
+    small = Curve("norm", X, np.array([1e-30, 1e-20, 1e-3, 10.0]))
+    drawn = spec(small, log_y=True)
+    axis = drawn["layout"]["yaxis"]
+    assert (axis["type"], axis["dtick"]) == ("log", 6)
+    assert values(drawn["data"][0], "y") == pytest.approx([1e-30, 1e-20, 1e-3, 10.0])
+    assert "%{y:.3~g}" in drawn["data"][0]["hovertemplate"]
+    # a range within one power keeps the labels between powers
+    assert "dtick" not in spec(Curve("norm", X, X + 1), log_y=True)["layout"]["yaxis"]
+    assert "type" not in spec(small)["layout"]["yaxis"]
+    with pytest.raises(ValueError, match=r"wave: expected values above 0 on a logarithmic axis, got 0"):
+        spec(Curve("wave", X, X), log_y=True)
+
+
+def test_tokens_stand_below_their_positions() -> None:
+    axis = spec(x_labels=("the", "<b>cat</b>", "the", "</s>"))["layout"]["xaxis"]
+    assert axis["tickvals"] == [0, 1, 2, 3]
+    assert axis["ticktext"] == ["the", "&lt;b&gt;cat&lt;/b&gt;", "the", "&lt;/s&gt;"]
+    assert "ticktext" not in spec()["layout"]["xaxis"]
+
+
+def test_of_many_tokens_every_other_is_named() -> None:
+    axis = spec(x_labels=tuple(map(str, range(64))))["layout"]["xaxis"]
+    assert axis["tickvals"] == list(range(0, 64, 2))
+    assert axis["ticktext"][:2] == ["0", "2"]

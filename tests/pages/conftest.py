@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import runs, story
 from pretrained import ENTRIES, entry, loading, tokenization
+from pretrained.registry import Entry
 from pretrained.translation import Translator
 
 FRONT_DOOR = Path(__file__).parents[2] / "streamlit_app.py"
@@ -52,12 +53,6 @@ def visit() -> Visit:
     return open_page
 
 
-def chapter(url: str) -> pytest.MarkDecorator:
-    """Mark tests of a chapter that is shown only once its model is trained."""
-    listed = url in {known.url for known in story.CHAPTERS}
-    return pytest.mark.skipif(not listed, reason=f"the model of {url} is not trained yet")
-
-
 def matrices_of(at: AppTest) -> list[Any]:
     """Give the components that draw arrays, in their order; one that is given words only is a menu."""
     return [component for component in at.get("bidi_component") if not component.proto.json]
@@ -87,3 +82,26 @@ def random_weights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], 
 
     yield put
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def finish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Let these translators alone be finished, with random weights: ``finish("rnn-seq2seq", seed=2, card={...})``."""
+    shipped = runs.load
+
+    def put(*names: str, seed: int = 1, card: dict[str, Any] | None = None) -> None:
+        models = {}
+        for name in names:
+            torch.manual_seed(seed)
+            models[name] = Translator(entry(name), loading.build(entry(name)).eval(), tokenization.load("enfr"), 0.0)
+        st.cache_resource.clear()
+        st.cache_data.clear()
+        monkeypatch.setattr(runs, "load", lambda name: models[name] if name in models else shipped(name))
+        monkeypatch.setattr(Entry, "finished", property(lambda known: known.name in models))
+        monkeypatch.setattr(story, "CHAPTERS", story.listed())
+        if card is not None:
+            monkeypatch.setattr(Entry, "card", lambda _: card)
+
+    yield put
+    st.cache_resource.clear()
+    st.cache_data.clear()

@@ -58,7 +58,7 @@ def test_words_and_picture_come_before_the_models(visit: Visit) -> None:
 
 def test_every_page_has_its_place_in_the_story() -> None:
     pages = {f"dashboard/pages/{file.name}" for file in (ROOT / "dashboard/pages").glob("[a-z]*.py")}
-    assert pages - {"dashboard/pages/start.py"} == {chapter.file for chapter in story.CHAPTERS}
+    assert pages - {"dashboard/pages/start.py"} <= {chapter.file for part in story.PARTS.values() for chapter in part}
     addresses = [chapter.url for part in story.PARTS.values() for chapter in part]
     assert len(addresses) == len(set(addresses))
 

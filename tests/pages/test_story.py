@@ -32,6 +32,14 @@ def test_a_chapter_says_where_it_stands(visit: Visit, chapter: story.Chapter) ->
     assert [link.proto.label for link in at.get("page_link")][-len(around) :] == around
 
 
+def test_a_chapter_is_listed_once_its_model_is_trained(visit: Visit, finish) -> None:
+    finish("gru-seq2seq")
+    assert "rnn" not in {chapter.url for chapter in story.listed()}
+    finish("gru-seq2seq", "rnn-seq2seq")
+    assert "rnn" in {chapter.url for chapter in story.listed()}
+    assert line(visit("rnn"))["here"] == "rnn"
+
+
 def test_a_page_that_does_not_exist_is_told() -> None:
     with pytest.raises(ValueError, match=r"here: expected one of rnn, got 'zoo'"):
         chapters({"rnn": "RNN"}, "zoo", key="chapters")

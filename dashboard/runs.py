@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 if TYPE_CHECKING:
+    from pretrained.intervention import Intervention
     from pretrained.model import Model
     from pretrained.trace import Trace
 
@@ -34,13 +35,14 @@ def load(name: str) -> Model:
 
 
 @st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)
-def run(name: str, text: str) -> Trace:
-    """Run a model on a text; the trace is frozen, so readers may share it.
+def run(name: str, text: str, interventions: tuple[Intervention, ...] = ()) -> Trace:
+    """Run a model on a text, with these changes; the trace is frozen, so readers may share it.
 
     Raises:
         TextError: a text that the model cannot read.
+        ValueError: an intervention that the model does not know, or at a place that it does not have.
     """
-    return load(name).run(text)
+    return load(name).run(text, interventions=interventions)
 
 
 @st.cache_data(show_spinner=False)

@@ -9,11 +9,17 @@ from viz.curves import Curve, curves
 from viz.matrix import Matrix, Scale
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
+    from pretrained.analysis.lengths import Part
+    from pretrained.analysis.rows import Spread
+    from pretrained.beam import Beam
     from pretrained.trace import AttentionMap, StateMap, Trace
+    from viz import tree
     from viz.palette import ThemeName
 
 # Axes with the same id share one cursor on a page. What a decoder reads is its output one step late: not the same axis.
@@ -243,3 +249,86 @@ def products_by_distance(products: NDArray[np.float32], d_model: int, *, theme: 
         height=420,
         theme=theme,
     )
+
+
+def one_row(attended: AttentionMap, row: int, *, model: str) -> list[Matrix]:
+    """Describe how one row of an alignment is made: its energies, on the colours of all rows, and its weights.
+
+    Raises:
+        ValueError: a map without scores.
+    """
+    import numpy as np
+
+    if attended.scores is None:
+        raise ValueError(f"{model}: expected scores in {attended.kind} attention of layer {attended.layer}, got none")
+    whole = attention(attended, 0, model=model)
+    here = {"query_tokens": whole.query_tokens[row : row + 1], "query_id": "row", "consumed_tokens": None}
+    return [
+        replace(
+            whole,
+            **here,
+            weights=attended.scores[0, row : row + 1],
+            may_attend=None,
+            title="1 · energies",
+            reading="How well each English token fits what is to be written next: larger fits better.",
+            scale=Scale.SCORES,
+            limit=float(np.abs(attended.scores).max()) or 1.0,
+        ),
+        replace(
+            whole,
+            **here,
+            weights=attended.weights[0, row : row + 1],
+            may_attend=None,
+            title="2 · weights",
+            reading="The softmax of the energies: all positive, and 1 together.",
+        ),
+    ]
+
+
+def chrf_by_length(parts: Mapping[str, Sequence[Part]], words: int, *, theme: ThemeName) -> go.Figure:
+    """Draw the chrF of several models over ranges of source words; a sentence of ``words`` words is marked."""
+    import numpy as np
+
+    drawn = []
+    for name, ranges in parts.items():
+        # The last range has no end: it is drawn as wide as the one before it.
+        ends = [part.high or 2 * part.low - ranges[index - 1].low for index, part in enumerate(ranges)]
+        x = np.array([end for part, high in zip(ranges, ends, strict=True) for end in (part.low, high)], np.float32)
+        drawn.append(Curve(name, x, np.repeat([part.chrf for part in ranges], 2).astype(np.float32)))
+    furthest = max(float(curve.x.max()) for curve in drawn)
+    return curves(
+        drawn,
+        x_axis="words in the English sentence",
+        y_axis="chrF",
+        marked=min(float(words), furthest),
+        y_range=(0, 75),
+        theme=theme,
+    )
+
+
+def looked_at(spread: Spread, *, model: str, theme: ThemeName) -> go.Figure:
+    """Draw over how many source tokens each row of an alignment is spread, beside an even look at all."""
+    import numpy as np
+
+    steps = np.arange(len(spread.looked_at), dtype=np.float32)
+    return curves(
+        [
+            Curve(model, steps, spread.looked_at, dots=True),
+            Curve("all tokens alike", np.array([0, steps[-1] or 1]), np.full(2, spread.keys, np.float32)),
+        ],
+        x_axis="output step",
+        y_axis="tokens looked at, in effect",
+        y_range=(0, 1.08 * spread.keys),
+        theme=theme,
+    )
+
+
+def beam_tree(found: Beam) -> list[tree.Node]:
+    """Describe a beam search; the ends of its hypotheses are named by their ranks, counted from 1."""
+    from viz import tree
+
+    names = {one.node: f"no. {rank}" for rank, one in enumerate(found.hypotheses, start=1)}
+    return [
+        tree.Node(node.step, node.rank, node.parent, node.token, node.probability, node.kept, names.get(index, ""))
+        for index, node in enumerate(found.nodes)
+    ]

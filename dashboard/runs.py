@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 
 if TYPE_CHECKING:
+    from pretrained.beam import Beam
     from pretrained.intervention import Intervention
     from pretrained.model import Model
     from pretrained.trace import Trace
+    from pretrained.translation import Translator
 
 KEPT_RUNS = 256  # a trace of 64 tokens is about 2 MB
 
@@ -43,6 +45,18 @@ def run(name: str, text: str, interventions: tuple[Intervention, ...] = ()) -> T
         ValueError: an intervention that the model does not know, or at a place that it does not have.
     """
     return load(name).run(text, interventions=interventions)
+
+
+@st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)
+def beam(name: str, text: str, width: int, *, by_length: bool) -> Beam:
+    """Run a beam search on a text.
+
+    Raises:
+        TextError: a text that the model cannot read.
+    """
+    from pretrained.beam import search
+
+    return search(cast("Translator", load(name)), text, width=width, by_length=by_length)
 
 
 @st.cache_data(show_spinner=False)

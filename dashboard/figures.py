@@ -262,27 +262,26 @@ def one_row(attended: AttentionMap, row: int, *, model: str) -> list[Matrix]:
     if attended.scores is None:
         raise ValueError(f"{model}: expected scores in {attended.kind} attention of layer {attended.layer}, got none")
     whole = attention(attended, 0, model=model)
-    here = {"query_tokens": whole.query_tokens[row : row + 1], "query_id": "row", "consumed_tokens": None}
-    return [
-        replace(
-            whole,
-            **here,
-            weights=attended.scores[0, row : row + 1],
-            may_attend=None,
-            title="1 · energies",
-            reading="How well each English token fits what is to be written next: larger fits better.",
-            scale=Scale.SCORES,
-            limit=float(np.abs(attended.scores).max()) or 1.0,
-        ),
-        replace(
-            whole,
-            **here,
-            weights=attended.weights[0, row : row + 1],
-            may_attend=None,
-            title="2 · weights",
-            reading="The softmax of the energies: all positive, and 1 together.",
-        ),
-    ]
+    weights = replace(
+        whole,
+        weights=attended.weights[0, row : row + 1],
+        query_tokens=whole.query_tokens[row : row + 1],
+        consumed_tokens=None,
+        may_attend=None,
+        title="2 · weights",
+        reading="The softmax of the energies: all positive, and 1 together.",
+        query_axis="row",
+        query_id="row",
+    )
+    energies = replace(
+        weights,
+        weights=attended.scores[0, row : row + 1],
+        title="1 · energies",
+        reading="How well each English token fits what is to be written next: larger fits better.",
+        scale=Scale.SCORES,
+        limit=float(np.abs(attended.scores).max()) or 1.0,
+    )
+    return [energies, weights]
 
 
 def chrf_by_length(parts: Mapping[str, Sequence[Part]], words: int, *, theme: ThemeName) -> go.Figure:
@@ -332,3 +331,24 @@ def beam_tree(found: Beam) -> list[tree.Node]:
         tree.Node(node.step, node.rank, node.parent, node.token, node.probability, node.kept, names.get(index, ""))
         for index, node in enumerate(found.nodes)
     ]
+
+
+def beam_table(found: Beam, greedy: Trace) -> dict[str, list[str]]:
+    """Describe the hypotheses of a beam search by columns, below greedy's output."""
+    import math
+
+    from viz.bars import percent
+    from viz.matrix import number
+
+    outputs = {"greedy": (greedy.output, greedy.log_probability, len(greedy.target_tokens))} | {
+        str(rank): (one.output, one.log_probability, len(one.tokens))
+        for rank, one in enumerate(found.hypotheses, start=1)
+    }
+    return {
+        "rank": list(outputs),
+        "translation": [output or "(nothing)" for output, _, _ in outputs.values()],
+        "probability": [percent(math.exp(total)) for _, total, _ in outputs.values()],
+        "log-probability": [number(total, 2) for _, total, _ in outputs.values()],
+        "tokens": [str(count) for *_, count in outputs.values()],
+        "per token": [number(total / count) for _, total, count in outputs.values()],
+    }

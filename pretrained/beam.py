@@ -123,7 +123,7 @@ def search(model: Translator, text: str, *, width: int = 3, by_length: bool = Tr
         total = so_far[:, None] + log_p
         places = width - len(ended)
         best = total.flatten().topk(min(places + width, int(total.isfinite().sum())))
-        kept = []
+        kept: list[int] = []
         for rank, index in enumerate(best.indices.tolist()):
             row, piece = divmod(index, log_p.shape[1])
             if rank < places:

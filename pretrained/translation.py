@@ -106,7 +106,8 @@ class Translator(Model):
             The pieces; the state before every step and after the last; the logits of every step, ``[piece]`` each.
         """
         state = self.network.start(encoding)
-        ids, states, logits = [START], [state], []
+        ids, states = [START], [state]
+        logits: list[Tensor] = []
         while len(ids) <= limit and ids[-1] != END:
             now = [one for one in interventions if one.position == len(logits)]
             step = self.network.step(torch.tensor(ids[-1:]), states[-1], encoding, **_given(now))

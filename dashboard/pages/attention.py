@@ -48,13 +48,13 @@ with words:
         why=f"It gets {alignment.weights[0, asked.row].max():.0%} of row {asked.row}. Of all rows, this one looks "
         "furthest away from the same place in the other sentence.",
     )
+    st.markdown(
+        "A row belongs to the token that is *written* there. A bright line from corner to corner means that both "
+        "languages say things in the same order; where it bends, French puts words elsewhere. A weight says where the "
+        "decoder looked, **not why** it chose a word: attention is not an explanation."
+    )
 with picture:
     matrix([shown], key="alignment")
-st.markdown(
-    "A row belongs to the token that is *written* there. A bright line from corner to corner means that both languages "
-    "say things in the same order; where it bends, French puts words elsewhere. A weight says where the decoder "
-    "looked, **not why** it chose a word: attention is not an explanation."
-)
 
 st.subheader(story.STEP, anchor=False)
 
@@ -179,22 +179,8 @@ def search() -> None:
         "which is also the thickness of its line. Dashed and grey: pruned. Framed: an end; marked: the hypothesis "
         "shown below. A wide tree scrolls sideways."
     )
+    st.dataframe(figures.beam_table(found, trace), hide_index=True, width="stretch")
     best = found.hypotheses[0]
-    everyone = [("greedy", trace.output, trace.log_probability, len(trace.target_tokens))]
-    everyone += [
-        (str(n), h.output, h.log_probability, len(h.tokens)) for n, h in zip(ranks, found.hypotheses, strict=True)
-    ]
-    st.dataframe(
-        {
-            "rank": [name for name, *_ in everyone],
-            "translation": [output or "(nothing)" for _, output, _, _ in everyone],
-            "log-probability": [round(total, 2) for _, _, total, _ in everyone],
-            "tokens": [count for *_, count in everyone],
-            "per token": [round(total / count, 3) for _, _, total, count in everyone],
-        },
-        hide_index=True,
-        width="stretch",
-    )
     if best.tokens == trace.target_tokens:
         verdict = "**The best of the beam is what greedy writes.**"
     elif best.log_probability > trace.log_probability:
@@ -205,6 +191,11 @@ def search() -> None:
         f"{verdict} Every further token makes a log-probability smaller, which favours short outputs: hence the "
         "ranking per token, `</s>` counted. Likelier for the model need not be better French."
     )
+    with st.container(border=True, gap="xsmall"):
+        st.caption(f"Hypothesis {rank}, log-probability {number(chosen.log_probability, 2)}")
+        st.text(chosen.output or "(nothing)")
+        if not chosen.finished:
+            st.caption("It was cut off: no `</s>` within the longest output that the model may write.")
     (attended,) = (one for one in chosen.attention if one.kind == "alignment")
     searched = figures.attention(attended, 0, model=trace.model, title=f"Hypothesis {rank}")
     matrix([replace(shown, title="Greedy"), replace(searched, query_id="hypothesis")], key="hypothesis-map", columns=2)
@@ -286,17 +277,19 @@ if scored is not None:
         f"**{number(error, 2)}**; linking words by their place alone gives {number(reference, 2)}. "
         + ("It has learnt more than word order." if error < reference else "Word order alone would do as well.")
     )
+place = st.container()
 spread = measure.measured(rows.alignment_spread, (ours.name,), trace.text, key="spread").value
-one, other, third = st.columns(3)
-one.metric("Largest weight of a row, mean", f"{spread.largest:.0%}")
-other.metric("Tokens looked at, in effect", f"{number(float(spread.looked_at.mean()), 1)} of {spread.keys}")
-third.metric("Away from the diagonal, in tokens", number(spread.distance, 1))
-st.plotly_chart(
-    figures.looked_at(spread, model=ours.name, theme=controls.theme()),
-    key=f"spread-{controls.theme()}",
-    config={"displayModeBar": False},
-    alt="Over how many tokens each row is spread",
-)
+with place:
+    one, other, third = st.columns(3)
+    one.metric("Largest weight of a row, mean", f"{spread.largest:.0%}")
+    other.metric("Tokens looked at, in effect", f"{number(float(spread.looked_at.mean()), 1)} of {spread.keys}")
+    third.metric("Away from the diagonal, in tokens", number(spread.distance, 1))
+    st.plotly_chart(
+        figures.looked_at(spread, model=ours.name, theme=controls.theme()),
+        key=f"spread-{controls.theme()}",
+        config={"displayModeBar": False},
+        alt="Over how many tokens each row is spread",
+    )
 st.markdown(
     ("**It looks at few tokens at a time**" if spread.is_concentrated else "**It looks at most tokens at once**")
     + (" and mostly follows the order of words" if spread.follows_the_order else " and not in the order of words")

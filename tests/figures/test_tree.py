@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from viz import tree
+from viz.export import estimated_width
 from viz.palette import THEMES, contrast
 from viz.tree import Node
 
@@ -78,11 +79,11 @@ def test_everything_stands_within_the_picture() -> None:
     width, height = float(picture.attrib["width"]), float(picture.attrib["height"])
     for text in picture.iter(f"{SVG}text"):
         assert 0 < float(text.attrib["y"]) < height
-        right = float(text.attrib["x"]) + tree.estimated_width(text.text or "", tree.SIZE)
+        right = float(text.attrib["x"]) + estimated_width(text.text or "", tree.SIZE)
         assert right <= width
     # no column's words reach into the next
     xs = sorted({float(text.attrib["x"]) for text in tokens(picture)})
-    assert xs[2] - xs[1] >= tree.estimated_width("<b>&x</b>", tree.SIZE) + tree.GAP
+    assert xs[2] - xs[1] >= estimated_width("<b>&x</b>", tree.SIZE) + tree.GAP
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def spelled(model: Translator, found: beam.Beam, hypothesis: beam.Hypothesis) ->
 
 def allowed(model: Translator) -> list[int]:
     """``</s>`` and the first few pieces of several letters, no two of which look the same."""
-    words = {}
+    words: dict[str, int] = {}
     for index in range(300, len(model.tokenizer)):
         words.setdefault(model.tokenizer.decode([index]).labels[0].strip(), index)
     return [END, *list(words.values())[: PIECES - 1]]

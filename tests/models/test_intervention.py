@@ -23,7 +23,8 @@ def aligned(request: pytest.FixtureRequest) -> Translator:
 
 def alignment(trace: Trace) -> np.ndarray:
     (found,) = trace.attention_of("alignment")
-    return found.weights[0]
+    weights: np.ndarray = found.weights[0]
+    return weights
 
 
 def paint(row: np.ndarray, position: int = STEP) -> Intervention:
@@ -31,7 +32,8 @@ def paint(row: np.ndarray, position: int = STEP) -> Intervention:
 
 
 def one_hot(trace: Trace, key: int) -> np.ndarray:
-    return np.eye(len(trace.source_tokens), dtype=np.float32)[key]
+    row: np.ndarray = np.eye(len(trace.source_tokens), dtype=np.float32)[key]
+    return row
 
 
 def test_the_painted_row_is_in_the_map_and_the_models_own_scores_beside_it(aligned: Translator) -> None:

@@ -81,7 +81,9 @@ def test_every_translation_is_shown(visit: Visit) -> None:
 
 def words_of(at: AppTest) -> str:
     return " ".join(
-        str(element.value) for kind in ("markdown", "caption", "metric", "text") for element in at.get(kind)
+        str(getattr(element, "value", ""))
+        for kind in ("markdown", "caption", "metric", "text")
+        for element in at.get(kind)
     )
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dashboard import runs
+from dashboard import figures, runs
 from pretrained import registry
+from pretrained.analysis.lengths import by_length
 from viz.bars import candidate_bars
 from viz.curves import Curve, curves
 from viz.scatter import Point, scatter
@@ -77,6 +78,16 @@ def scores_against(size: str, *, theme: ThemeName) -> go.Figure:
         for card in [runs.card(known.name)]
     ]
     return scatter(points, x_axis=axis, y_axis="chrF on the test split", theme=theme)
+
+
+def translators() -> list[str]:
+    """Name the finished translation models."""
+    return [known.name for known in registry.finished(task=TRANSLATION)]
+
+
+def scores_by_length(names: Sequence[str], *, theme: ThemeName) -> go.Figure:
+    """Draw the chrF of models against the length of the test sentences."""
+    return figures.scores_by_length({name: by_length(runs.card(name)) for name in names}, None, theme=theme)
 
 
 def learners() -> list[str]:

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
-    from pretrained.analysis.bottleneck import Remembered, Scored
+    from pretrained.analysis.bottleneck import Remembered
+    from pretrained.analysis.lengths import Scored
     from pretrained.analysis.reach import Paths
+    from pretrained.analysis.rows import Spread
+    from pretrained.beam import Beam
     from pretrained.trace import AttentionMap, StateMap, Trace
+    from viz import tree
     from viz.palette import ThemeName
 
 # Axes with the same id share one cursor on a page. What a decoder reads is its output one step late: not the same axis.
@@ -312,7 +316,7 @@ def scores_by_length(scored: Mapping[str, Sequence[Scored]], here: int | None, *
         x_axis="words in the English sentence",
         y_axis="chrF",
         marked=here,
-        y_range=(0, 70),
+        y_range=(0, 75),
         x_labels=[one.name for one in next(iter(scored.values()))],
         height=340,
         theme=theme,
@@ -388,3 +392,85 @@ def over_tokens(
     places = np.arange(len(tokens), dtype=np.float32)
     drawn = [Curve(name, places, values, dots=True) for name, values in measured.items()]
     return curves(drawn, x_axis="token", y_axis=y_axis, x_labels=tokens, log_y=log_y, theme=theme)
+
+
+def one_row(attended: AttentionMap, row: int, *, model: str) -> list[Matrix]:
+    """Describe how one row of an alignment is made: its energies, on the colours of all rows, and its weights.
+
+    Raises:
+        ValueError: a map without scores.
+    """
+    import numpy as np
+
+    if attended.scores is None:
+        raise ValueError(f"{model}: expected scores in {attended.kind} attention of layer {attended.layer}, got none")
+    whole = attention(attended, 0, model=model)
+    weights = replace(
+        whole,
+        weights=attended.weights[0, row : row + 1],
+        query_tokens=whole.query_tokens[row : row + 1],
+        consumed_tokens=None,
+        may_attend=None,
+        title="2 · weights",
+        reading="The softmax of the energies: all positive, and 1 together.",
+        query_axis="row",
+        query_id="row",
+    )
+    energies = replace(
+        weights,
+        weights=attended.scores[0, row : row + 1],
+        title="1 · energies",
+        reading="How well each English token fits what is to be written next: larger fits better.",
+        scale=Scale.SCORES,
+        limit=float(np.abs(attended.scores).max()) or 1.0,
+    )
+    return [energies, weights]
+
+
+def looked_at(spread: Spread, *, model: str, theme: ThemeName) -> go.Figure:
+    """Draw over how many source tokens each row of an alignment is spread, beside an even look at all."""
+    import numpy as np
+
+    steps = np.arange(len(spread.looked_at), dtype=np.float32)
+    return curves(
+        [
+            Curve(model, steps, spread.looked_at, dots=True),
+            Curve("all tokens alike", np.array([0, steps[-1] or 1]), np.full(2, spread.keys, np.float32)),
+        ],
+        x_axis="output step",
+        y_axis="tokens looked at, in effect",
+        y_range=(0, 1.08 * spread.keys),
+        theme=theme,
+    )
+
+
+def beam_tree(found: Beam) -> list[tree.Node]:
+    """Describe a beam search; the ends of its hypotheses are named by their ranks, counted from 1."""
+    from viz import tree
+
+    names = {one.node: f"no. {rank}" for rank, one in enumerate(found.hypotheses, start=1)}
+    return [
+        tree.Node(node.step, node.rank, node.parent, node.token, node.probability, node.kept, names.get(index, ""))
+        for index, node in enumerate(found.nodes)
+    ]
+
+
+def beam_table(found: Beam, greedy: Trace) -> dict[str, list[str]]:
+    """Describe the hypotheses of a beam search by columns, below greedy's output."""
+    import math
+
+    from viz.bars import percent
+    from viz.matrix import number
+
+    outputs = {"greedy": (greedy.output, greedy.log_probability, len(greedy.target_tokens))} | {
+        str(rank): (one.output, one.log_probability, len(one.tokens))
+        for rank, one in enumerate(found.hypotheses, start=1)
+    }
+    return {
+        "rank": list(outputs),
+        "translation": [output or "(nothing)" for output, _, _ in outputs.values()],
+        "probability": [percent(math.exp(total)) for _, total, _ in outputs.values()],
+        "log-probability": [number(total, 2) for _, total, _ in outputs.values()],
+        "tokens": [str(count) for *_, count in outputs.values()],
+        "per token": [number(total / count) for _, total, count in outputs.values()],
+    }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 
 if TYPE_CHECKING:
+    from pretrained.beam import Beam
+    from pretrained.intervention import Intervention
     from pretrained.model import Model
     from pretrained.trace import Trace
+    from pretrained.translation import Translator
 
 KEPT_RUNS = 256  # a trace of 64 tokens is about 2 MB
 
@@ -37,14 +40,27 @@ def load(name: str, checkpoint: int | None = None) -> Model:
 
 
 @st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)
-def run(name: str, text: str, checkpoint: int | None = None) -> Trace:
-    """Run a model, or a checkpoint of it, on a text; the trace is frozen, so readers may share it.
+def run(name: str, text: str, interventions: tuple[Intervention, ...] = (), *, checkpoint: int | None = None) -> Trace:
+    """Run a model on a text, with these changes, or a checkpoint of it; the trace is frozen, so readers may share it.
+
+    Raises:
+        TextError: a text that the model cannot read.
+        ValueError: an intervention that the model does not know, or at a place that it does not have.
+    """
+    model = load(name) if checkpoint is None else load(name, checkpoint)
+    return model.run(text, interventions=interventions) if interventions else model.run(text)
+
+
+@st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)
+def beam(name: str, text: str, width: int, *, by_length: bool) -> Beam:
+    """Run a beam search on a text.
 
     Raises:
         TextError: a text that the model cannot read.
     """
-    model = load(name) if checkpoint is None else load(name, checkpoint)
-    return model.run(text)
+    from pretrained.beam import search
+
+    return search(cast("Translator", load(name)), text, width=width, by_length=by_length)
 
 
 @st.cache_data(show_spinner=False)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pretrained.architectures.tagger import Tagger
+    from pretrained.intervention import Intervention
 
 NUMBER = "##"
 KEEP, DROP = "keep", "drop"
@@ -65,7 +66,7 @@ class Compressor(Model):
         return Pieces(cut.ids, (*spans, (len(text), len(text))), labels)
 
     @torch.inference_mode()
-    def run(self, text: str) -> Trace:
+    def run(self, text: str, *, interventions: Sequence[Intervention] = ()) -> Trace:
         """Compress a sentence and return all that the model did.
 
         A word is kept where its first piece is likelier kept than not. Candidates are ``keep`` and ``drop`` for every
@@ -74,6 +75,7 @@ class Compressor(Model):
         Raises:
             TextError: a text that the model cannot read.
         """
+        self.refuse(interventions)
         pieces = self.read(text)
         places = words_of(text)
         clock = [time.perf_counter()]

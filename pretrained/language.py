@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pretrained.hub import HubTokenizer
+    from pretrained.intervention import Intervention
     from pretrained.registry import Entry
     from pretrained.tokenization import Pieces
 
@@ -172,6 +173,7 @@ class DecoderOnly(LanguageModel):
         top_k: int = 0,
         top_p: float = 1.0,
         seed: int = 0,
+        interventions: Sequence[Intervention] = (),
     ) -> Trace:
         """Continue a text one token at a time and return all that the model did.
 
@@ -182,11 +184,13 @@ class DecoderOnly(LanguageModel):
             top_k: as there.
             top_p: as there.
             seed: the same one draws the same tokens.
+            interventions: as in ``Model.run``.
 
         Raises:
             TextError: a text that the model cannot read.
-            ValueError: a setting out of its range.
+            ValueError: a setting out of its range, or any intervention: none is known.
         """
+        self.refuse(interventions)
         if length < 1:
             raise ValueError(f"expected a length of at least 1, got {length}")
         pieces = self.read(text, room=length)
@@ -239,7 +243,7 @@ class EncoderOnly(LanguageModel):
     STATES = ("encoder-embedding", "encoder-hidden")
 
     @torch.inference_mode()
-    def run(self, text: str) -> Trace:
+    def run(self, text: str, *, interventions: Sequence[Intervention] = ()) -> Trace:
         """Fill the masks of a text, each with its likeliest token, and return all that the model did.
 
         One pass fills all masks, none knowing of the others; the trace's target is what fills them. A text without a
@@ -249,6 +253,7 @@ class EncoderOnly(LanguageModel):
         Raises:
             TextError: a text that the model cannot read.
         """
+        self.refuse(interventions)
         pieces = self.read(text)
         clock = [time.perf_counter()]
         ids = torch.tensor([pieces.ids])
@@ -292,12 +297,13 @@ class EncoderDecoder(LanguageModel):
     STATES = ("encoder-embedding", "encoder-hidden", "decoder-hidden")
 
     @torch.inference_mode()
-    def run(self, text: str) -> Trace:
+    def run(self, text: str, *, interventions: Sequence[Intervention] = ()) -> Trace:
         """Write the likeliest piece until the end or the limit, and return all that the model did.
 
         Raises:
             TextError: a text that the model cannot read.
         """
+        self.refuse(interventions)
         pieces = self.read(text)
         most = min(longest_output(len(pieces.ids)), self.entry.max_tokens)
         ids = [self.network.generation_config.decoder_start_token_id]

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 from pretrained.tokenization import END, UNKNOWN, Pieces, Tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from pretrained.intervention import Intervention
     from pretrained.registry import Entry
     from pretrained.trace import Trace
 
@@ -35,8 +38,22 @@ class Model(abc.ABC):
         self._load_milliseconds = load_milliseconds
 
     @abc.abstractmethod
-    def run(self, text: str) -> Trace:
-        """Read a text and return all that the model did; raises ``TextError`` if it cannot read it."""
+    def run(self, text: str, *, interventions: Sequence[Intervention] = ()) -> Trace:
+        """Read a text and return all that the model did.
+
+        Args:
+            text: what is read.
+            interventions: what is changed in this run.
+
+        Raises:
+            TextError: a text that the model cannot read.
+            ValueError: an intervention that this model does not know, or at a place that it does not have.
+        """
+
+    def refuse(self, interventions: Sequence[Intervention]) -> None:
+        """Raise ``ValueError`` for any intervention: what a model does that knows none."""
+        if interventions:
+            raise ValueError(f"{self.entry.name}: expected no intervention, as it knows none, got {interventions[0]}")
 
     def cut(self, text: str) -> Pieces:
         """Cut a text into pieces, ``</s>`` at the end."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pretrained.architectures.causal_transformer import CausalTransformer
     from pretrained.architectures.recurrent_reader import RecurrentReader
+    from pretrained.intervention import Intervention
 
 QUESTION = "?"
 BATCH_TOKENS = 20_000  # tokens read together when many texts are answered
@@ -53,7 +54,7 @@ class Recaller(Model):
         return pieces
 
     @torch.inference_mode()
-    def run(self, text: str) -> Trace:
+    def run(self, text: str, *, interventions: Sequence[Intervention] = ()) -> Trace:
         """Answer a question and return all that the model did.
 
         The one row of candidates belongs to the last token, where the answer is due.
@@ -61,6 +62,7 @@ class Recaller(Model):
         Raises:
             TextError: a text that the model cannot read.
         """
+        self.refuse(interventions)
         pieces = self.read(text)
         clock = [time.perf_counter()]
         ids = torch.tensor([pieces.ids])

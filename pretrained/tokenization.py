@@ -250,7 +250,7 @@ def write_characters(alphabet: str, *, pairs: Sequence[str] = (), path: Path) ->
     from tokenizers import Regex, models, normalizers
 
     vocabulary = {piece: index for index, piece in enumerate((*SPECIAL, *alphabet, *pairs))}
-    merges = [(first, second) for first, second in pairs]
+    merges = [(pair[0], pair[1]) for pair in pairs]
     tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, merges, unk_token=SPECIAL[UNKNOWN]))
     tokenizer.add_special_tokens(list(SPECIAL))
     tokenizer.normalizer = normalizers.Sequence(

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pretrained.architectures.record import Attended, EncoderDecoder
+    from pretrained.intervention import Intervention
+    from pretrained.tokenization import Pieces
 
 N_CANDIDATES = 10
 BATCH_PIECES = 4000  # source pieces decoded together when many texts are translated
+PAINTED = ("alignment",)  # kinds of attention whose rows can be painted
 
 
 def longest_output(source_length: int) -> int:
@@ -37,26 +40,36 @@ class Translator(Model):
     network: EncoderDecoder
 
     @torch.inference_mode()
-    def run(self, text: str) -> Trace:
+    def run(self, text: str, *, interventions: Sequence[Intervention] = ()) -> Trace:
         """Translate a text greedily and return all that the model did.
+
+        Args:
+            text: what is translated.
+            interventions: rows of attention that are painted: what is written from them on follows them, the trace's
+                weights are those painted, and its scores the model's own.
 
         Raises:
             TextError: a text that the model cannot read.
+            ValueError: an intervention that this model does not know, or at a place that it does not have.
         """
         pieces = self.read(text)
+        self._expect_places(interventions, pieces)
         clock = [time.perf_counter()]
         source = torch.tensor([pieces.ids])
         encoding = self.network.encode(source)
         clock.append(time.perf_counter())
-        ids, states, logits = self.greedy(encoding, longest_output(len(pieces.ids)))
+        ids, states, logits = self.greedy(encoding, longest_output(len(pieces.ids)), interventions)
         clock.append(time.perf_counter())
         consumed = [START, *ids[:-1]]
-        record = self.network.record(encoding, torch.tensor([consumed]), states)
+        for one in interventions:
+            if one.position not in range(len(ids)):
+                raise ValueError(f"{self.entry.name}: expected a row from 0 to {len(ids) - 1} painted, got {one}")
+        record = self.network.record(encoding, torch.tensor([consumed]), states, **_given(interventions))
         target = self.tokenizer.decode(ids)
         read = ("<s>", *target.labels[:-1])
         log_p = torch.log_softmax(torch.stack(logits), -1)
         candidates = self._candidates(log_p)
-        attention = tuple(_attention_map(attended, pieces.labels, target.labels, read) for attended in record.attention)
+        attention = tuple(attention_map(attended, pieces.labels, target.labels, read) for attended in record.attention)
         state_maps = tuple(
             StateMap(
                 states.kind,
@@ -84,16 +97,20 @@ class Translator(Model):
             unknown=unknown_characters(pieces),
         )
 
-    def greedy(self, encoding: Any, limit: int) -> tuple[list[int], list[Any], list[Tensor]]:
-        """Write the likeliest piece until ``</s>`` or ``limit``.
+    def greedy(
+        self, encoding: Any, limit: int, interventions: Sequence[Intervention] = ()
+    ) -> tuple[list[int], list[Any], list[Tensor]]:
+        """Write the likeliest piece until ``</s>`` or ``limit``, each with the interventions at its own step.
 
         Returns:
             The pieces; the state before every step and after the last; the logits of every step, ``[piece]`` each.
         """
         state = self.network.start(encoding)
-        ids, states, logits = [START], [state], []
+        ids, states = [START], [state]
+        logits: list[Tensor] = []
         while len(ids) <= limit and ids[-1] != END:
-            step = self.network.step(torch.tensor(ids[-1:]), states[-1], encoding)
+            now = [one for one in interventions if one.position == len(logits)]
+            step = self.network.step(torch.tensor(ids[-1:]), states[-1], encoding, **_given(now))
             forbid_specials(step.logits)
             logits.append(step.logits[0])
             states.append(step.state)
@@ -135,6 +152,21 @@ class Translator(Model):
                 state, encoding = self.network.select(state, going), self.network.select(encoding, going)
         return outputs
 
+    def _expect_places(self, interventions: Sequence[Intervention], pieces: Pieces) -> None:
+        """Raise ``ValueError`` for an intervention that is known at once to have no place here."""
+        kinds = [kind for kind in self.entry.attention if kind in PAINTED]
+        if not kinds:
+            self.refuse(interventions)
+        for one in interventions:
+            if one.action != "paint" or one.kind not in kinds or (one.layer, one.head) != (0, 0):
+                raise ValueError(
+                    f"{self.entry.name}: expected a row painted in {' or '.join(kinds)}, layer 0, head 0, got {one}"
+                )
+            if len(one.weights or ()) != len(pieces.ids):
+                raise ValueError(
+                    f"{self.entry.name}: expected a weight for each of {len(pieces.ids)} tokens, got {one}"
+                )
+
     def _candidates(self, log_p: Tensor) -> tuple[tuple[Candidate, ...], ...]:
         best = log_p.exp().topk(N_CANDIDATES)
         return tuple(
@@ -146,13 +178,18 @@ class Translator(Model):
         )
 
 
+def _given(interventions: Sequence[Intervention]) -> dict[str, Sequence[Intervention]]:
+    """Name interventions as an argument; where there are none it is left out, as not every network knows it."""
+    return {"interventions": interventions} if interventions else {}
+
+
 def forbid_specials(logits: Tensor) -> Tensor:
     """Make ``<pad>``, ``<s>`` and ``<unk>`` impossible outputs, in place."""
     logits[..., [PAD, START, UNKNOWN]] = -torch.inf
     return logits
 
 
-def _attention_map(
+def attention_map(
     attended: Attended, source: tuple[str, ...], target: tuple[str, ...], consumed: tuple[str, ...]
 ) -> AttentionMap:
     """Label one layer's attention: a decoder's rows are the pieces it predicted, its own keys those it read."""

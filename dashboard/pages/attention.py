@@ -1,47 +1,311 @@
-"""Bahdanau attention: the alignment of one sentence, and the output growing token by token."""
+"""Attention: the alignment of one sentence, each row made, painted and searched with; what it brought, measured."""
+
+from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import controls, figures, story
+from dashboard import controls, figures, measure, painting, runs, story
 from dashboard.components.matrix import matrix
+from dashboard.components.tree import tree
+from pretrained import registry
+from pretrained.analysis import lengths, rows
+from pretrained.beam import path_to
+from pretrained.intervention import Intervention
+from viz.matrix import number
 
 story.opening("attention", "Attention")
+
+st.subheader(story.PROBLEM, anchor=False)
 st.markdown(
-    "An encoder-decoder squeezes a sentence into one vector and writes from that. Bahdanau, Cho and Bengio (2015) let "
-    "the decoder **look back** instead: before every French token it compares its own state with the state of every "
-    "English token, turns the comparisons into weights that sum to 1, and reads the mixture."
+    "An encoder-decoder squeezes every sentence, short or long, into one vector and writes from that alone. Bahdanau, "
+    "Cho and Bengio (2015) let the decoder **look back** instead: before each French token it compares its own state "
+    "with what was read at every English token, and reads a mixture of them. That is **attention**."
 )
 
-traces = controls.run_or_explain("gru-bahdanau")
+translators = {"task": "translation en-fr", "cell": "gru"}
+(ours,) = registry.finished(**translators, architecture="bahdanau:Bahdanau")
+traces = controls.run_or_explain(ours.name)
 if traces is None:
     st.stop()
 (trace,) = traces
 (alignment,) = trace.attention_of("alignment")
+shown = figures.attention(alignment, 0, model=trace.model)
+
+st.subheader(story.SEE, anchor=False)
+controls.translation(trace)
+words, picture = st.columns([2, 3], gap="large")
+with words:
+    asked = rows.question(alignment.weights[0])
+    st.caption(f"Token number {asked.row} of the French translation, counted from 0:")
+    st.text(trace.target_tokens[asked.row])
+    st.caption("and three English tokens with their numbers:")
+    st.text("   ".join(f"{key}  {trace.source_tokens[key]}" for key in asked.keys))
+    controls.prediction(
+        f"Which of them is looked at most while French token {asked.row} is written?",
+        [f"English token {key}" for key in asked.keys],
+        asked.answer,
+        key=f"looks-{trace.text}",
+        why=f"It gets {alignment.weights[0, asked.row].max():.0%} of row {asked.row}. Of all rows, this one looks "
+        "furthest away from the same place in the other sentence.",
+    )
+    st.markdown(
+        "A row belongs to the token that is *written* there. A bright line from corner to corner means that both "
+        "languages say things in the same order; where it bends, French puts words elsewhere. A weight says where the "
+        "decoder looked, **not why** it chose a word: attention is not an explanation."
+    )
+with picture:
+    matrix([shown], key="alignment")
+
+st.subheader(story.STEP, anchor=False)
 
 
 def step_by_step(step: int) -> None:
-    """Draw the alignment up to the chosen step, what is written by then, and what could have come next."""
-    picture, choice = st.columns([3, 2], gap="large")
-    with picture:
-        matrix([figures.attention(alignment, 0, model=trace.model)], key="alignment", rows=step + 1, current_row=step)
+    """Draw one row being made, what is written by then, and what could have come next."""
+    made = rows.worked(alignment, step)
+    grown, choice = st.columns([3, 2], gap="large")
+    with grown:
+        matrix([shown], key="grown", rows=step + 1, current_row=step)
     with choice:
         controls.written_so_far(trace, step)
         controls.candidates(trace, step)
+    row, formula = st.columns([3, 2], gap="large")
+    with row:
+        matrix(figures.one_row(alignment, step, model=trace.model), key="row", columns=1)
+    with formula:
+        st.caption(f"Row {step}, worked out for English token {made.key}, which it looks at most:")
+        st.text(trace.source_tokens[made.key])
+        mixture = [rf"{weight:.2f}\,h_{{{key}}}" for key, weight in made.mixture]
+        mixture += [r"\dots"] * (len(trace.source_tokens) > len(mixture))
+        st.latex(
+            rf"""\begin{{aligned}}
+            e_{{{step},{made.key}}} &= v^\top \tanh(W_a s_{{{step - 1}}} + U_a h_{{{made.key}}}) \\
+            &= {made.score:.3f} \\[4pt]
+            a_{{{step},{made.key}}} &= \frac{{\exp(e_{{{step},{made.key}}})}}{{\sum_j \exp(e_{{{step},j}})}} \\[4pt]
+            &= {made.exponential:.4g} \,/\, {made.total:.4g} = {made.weight:.3f} \\[4pt]
+            \textstyle\sum_j a_{{{step},j}} &= {made.row_sum:.4f} \\[4pt]
+            c_{{{step}}} &= {" + ".join(mixture)}
+            \end{{aligned}}\;"""
+        )
 
 
 controls.stepper(step_by_step, trace.target_tokens, label="Output step: drag or play to see the translation grow")
-
-st.subheader("How a row is made", anchor=False)
-energy, weight, context = st.columns(3)
-energy.latex(r"e_{ij} = v^\top \tanh(W_a\, s_{i-1} + U_a\, h_j)")
-weight.latex(r"a_{ij} = \mathrm{softmax}_j(e_{ij})")
-context.latex(r"c_i = \sum_j a_{ij}\, h_j")
 st.markdown(
-    "- $s_{i-1}$ is the decoder's state **before** it writes token $i$; $h_j$ is the encoder's state at English token "
-    "$j$, read in both directions.\n"
-    "- The energy $e_{ij}$ says how well the two fit; the softmax turns a row of energies into weights; the context "
-    "$c_i$ is the weighted sum that the decoder reads when it writes token $i$.\n"
-    "- A row belongs to the token that is *written* there; point at a cell to see which token was *read* then.\n"
-    "- A weight says where the decoder looked, not why it chose a word: attention is not an explanation."
+    "- **Query**: $s_{i-1}$, the decoder's state before it writes token $i$ ($s_{-1}$ is where it starts).\n"
+    "- **Energy** $e_{ij}$: a small network of one layer says how well $s_{i-1}$ fits $h_j$, the encoder's state at "
+    "English token $j$, read in both directions.\n"
+    "- **Softmax**: every energy becomes a positive number by exp, divided by their sum: the weights $a_{ij}$.\n"
+    "- **Context** $c_i$: the states $h_j$ mixed with these weights. The decoder reads it, and writes (Bahdanau et "
+    "al. 2015, section 3.1)."
+)
+
+others = registry.finished(**translators, architecture="luong:Luong")
+PAINT, BEAM, LUONG = "Paint a row", "Beam search", "Luong's attention"
+
+
+def paint() -> None:
+    """Let the reader change a row, and draw what the model writes then."""
+    st.markdown(
+        "Does the model follow its attention? Give one English token a share of a row; the others keep their "
+        "proportions, and the row still sums to 1. The model then **writes again from that row on**. Click a cell in "
+        "the left map, or use the sliders."
+    )
+    before = replace(shown, title="As the model does it")
+    second = int(alignment.weights[0, min(1, len(trace.target_tokens) - 1)].argmax())
+    chosen = painting.choose(before, row=(len(trace.target_tokens) - 1) // 2, token=second)
+    weights = rows.repainted(alignment.weights[0, chosen.row], chosen.token, chosen.share)
+    painted = runs.run(
+        trace.model, trace.text, (Intervention("paint", "alignment", position=chosen.row, weights=weights),)
+    )
+    had = alignment.weights[0, chosen.row, chosen.token]
+    st.text(
+        f"While token {chosen.row}, “{trace.target_tokens[chosen.row]}”, is written, English token {chosen.token}, "
+        f"“{trace.source_tokens[chosen.token]}”, gets {chosen.share:.0%} of the row. It had {had:.0%}."
+    )
+    for column, title, one in zip(st.columns(2), ("Before", "Painted"), (trace, painted), strict=True):
+        with column:
+            st.caption(f"{title}: log-probability {number(one.log_probability, 2)}")
+            controls.translation(one)
+    (after,) = painted.attention_of("alignment")
+    matrix(
+        [
+            before,
+            replace(
+                figures.attention(after, 0, model=trace.model, title=f"With row {chosen.row} painted"),
+                query_id="painted",
+            ),
+        ],
+        key=painting.map_key(),
+        columns=2,
+        current_row=chosen.row,
+    )
+    if painted.target_tokens == trace.target_tokens:
+        st.markdown(
+            "**The translation stays the same.** What the decoder wrote before, and its own state, say enough here; "
+            "try all of the row on another token."
+        )
+    else:
+        st.markdown(
+            f"**The translation changes** at token {chosen.row} or after it; all before it was written already. The "
+            "model's word depends on where it looks: here attention is a cause, not only a picture."
+        )
+
+
+def search() -> None:
+    """Draw the tree of a beam search, and the hypothesis that the reader chooses."""
+    st.markdown(
+        "At every step the translation above takes the likeliest token: it is **greedy**, and cannot take a word "
+        "back. **Beam search** writes several hypotheses side by side and keeps the likeliest few at every step; one "
+        "that ends leaves its place empty (Sutskever, Vinyals and Le 2014, section 3.2)."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        width = int(st.slider("Hypotheses side by side", 1, 5, 3, key="width", bind="query-params"))
+        by_length = st.toggle("Rank by log-probability per token", True, key="by-length", bind="query-params")
+    found = runs.beam(trace.model, trace.text, width, by_length=by_length)
+    ranks = range(1, len(found.hypotheses) + 1)
+    if st.session_state.get("hypothesis") not in (None, *ranks):
+        del st.session_state["hypothesis"]
+    rank = st.segmented_control(
+        "Show hypothesis", ranks, default=1, key="hypothesis", bind="query-params", required=True, format_func=str
+    )
+    chosen = found.hypotheses[int(rank or 1) - 1]
+    tree(
+        figures.beam_tree(found),
+        key="tree",
+        chosen=path_to(found.nodes, chosen.node),
+        label=f"Tree of a beam search, {width} wide, hypothesis {rank} marked",
+    )
+    st.caption(
+        "Columns are steps, the likeliest at the top. Under each token: its probability after what stands before it, "
+        "which is also the thickness of its line. Dashed and grey: pruned. Framed: an end; marked: the hypothesis "
+        "shown below. A wide tree scrolls sideways."
+    )
+    st.dataframe(figures.beam_table(found, trace), hide_index=True, width="stretch")
+    best = found.hypotheses[0]
+    if best.tokens == trace.target_tokens:
+        verdict = "**The best of the beam is what greedy writes.**"
+    elif best.log_probability > trace.log_probability:
+        verdict = "**The beam finds an output that the model holds likelier than greedy's.**"
+    else:
+        verdict = "**As a whole, greedy's output is the likelier one**: no beam is sure to find the likeliest output."
+    st.markdown(
+        f"{verdict} Every further token makes a log-probability smaller, which favours short outputs: hence the "
+        "ranking per token, `</s>` counted. Likelier for the model need not be better French."
+    )
+    with st.container(border=True, gap="xsmall"):
+        st.caption(f"Hypothesis {rank}, log-probability {number(chosen.log_probability, 2)}")
+        st.text(chosen.output or "(nothing)")
+        if not chosen.finished:
+            st.caption("It was cut off: no `</s>` within the longest output that the model may write.")
+    (attended,) = (one for one in chosen.attention if one.kind == "alignment")
+    searched = figures.attention(attended, 0, model=trace.model, title=f"Hypothesis {rank}")
+    matrix([replace(shown, title="Greedy"), replace(searched, query_id="hypothesis")], key="hypothesis-map", columns=2)
+
+
+def luong() -> None:
+    """Draw another attention on the same sentence, on the same colours."""
+    other = runs.run(others[0].name, trace.text)
+    (attended,) = other.attention_of("alignment")
+    st.markdown(
+        "Luong, Pham and Manning (2015) ask **later** and **more simply**: the decoder first takes in its last token "
+        "and asks with its *present* state $h_t$; the score is one product, $h_t^\\top W_a\\, h_s$, in place of a "
+        "small network; and what it saw is fed to its next step (*input feeding*)."
+    )
+    for column, one in zip(st.columns(2), (trace, other), strict=True):
+        with column:
+            controls.translation(one)
+    matrix(
+        [
+            replace(shown, title="Bahdanau: additive"),
+            replace(figures.attention(attended, 0, model=other.model, title="Luong: multiplicative"), query_id="luong"),
+        ],
+        key="luong",
+        columns=2,
+    )
+
+
+@st.fragment
+def explore() -> None:
+    """Draw what the reader wants to try with this alignment."""
+    offered = {PAINT: paint, BEAM: search} | ({LUONG: luong} if others else {})
+    asked = st.segmented_control(
+        "Now try with this sentence", list(offered), default=PAINT, key="try", bind="query-params", required=True
+    )
+    offered[str(asked or PAINT)]()
+
+
+explore()
+
+st.subheader(story.MEASURE, anchor=False)
+st.markdown(
+    "**“Attention eases the bottleneck.”** If so, its lead must be larger on long sentences than on short ones."
+)
+(without,) = registry.finished(**translators, attention=())
+with_card, without_card = runs.card(ours.name), runs.card(without.name)
+with_it, without_it = lengths.by_length(with_card), lengths.by_length(without_card)
+st.plotly_chart(
+    figures.scores_by_length(
+        {"with attention": with_it, "one vector": without_it},
+        lengths.range_of(with_it, len(trace.text.split())),
+        theme=controls.theme(),
+    ),
+    key=f"chrf-{controls.theme()}",
+    config={"displayModeBar": False},
+    alt="chrF against the length of the sentence, with attention and with one vector",
+)
+lead = lengths.lead(with_it, without_it)
+short, long, largest = lead.points[0], lead.points[-1], lead.points[lead.largest]
+st.markdown(
+    f"Attention is ahead by {number(short, 1)} points at {lead.names[0]} words and by {number(long, 1)} at "
+    f"{lead.names[-1]}; most, by {number(largest, 1)}, at {lead.names[lead.largest]}. "
+    + ("**The measurement supports the claim**" if lead.grows else "**The measurement does not support the claim**")
+    + f". Its own score goes from {number(with_it[0].chrf, 1)} to {number(with_it[-1].chrf, 1)}"
+    + (": eased is not cured." if with_it[-1].chrf < with_it[0].chrf else ".")
+)
+st.caption(
+    "chrF, 0 to 100, compares letters and runs of letters with a person's translation (Popović 2015). Measured on "
+    f"{with_card['scores']['test']['count']:,} sentences not trained on, when the models were made: GRUs with "
+    f"{with_card['parameters'] / 1e6:.2f} M parameters (attention) and {without_card['parameters'] / 1e6:.2f} M, "
+    f"trained on the same {with_card['data']['pairs']:,} pairs for {with_card['target_tokens'] / 1e6:.1f} M and "
+    f"{without_card['target_tokens'] / 1e6:.1f} M French tokens. The dotted line is the length of your sentence."
+)
+
+st.markdown("**“It learns to align.”** Nobody told the model which words belong together.")
+scored = with_card.get("alignment")
+if scored is not None:
+    error, reference = (scored["test"][name]["aer"] for name in ("metrics", "diagonal"))
+    st.markdown(
+        f"People linked the words of {scored['test']['count']} pairs of sentences. Linking every French word to the "
+        f"English word that it looks at most gives an alignment error rate (Och and Ney 2003; 0 is best, 1 worst) of "
+        f"**{number(error, 2)}**; linking words by their place alone gives {number(reference, 2)}. "
+        + ("It has learnt more than word order." if error < reference else "Word order alone would do as well.")
+    )
+place = st.container()
+spread = measure.measured(rows.alignment_spread, (ours.name,), trace.text, key="spread").value
+with place:
+    one, other, third = st.columns(3)
+    one.metric("Largest weight of a row, mean", f"{spread.largest:.0%}")
+    other.metric("Tokens looked at, in effect", f"{number(float(spread.looked_at.mean()), 1)} of {spread.keys}")
+    third.metric("Away from the diagonal, in tokens", number(spread.distance, 1))
+    st.plotly_chart(
+        figures.looked_at(spread, model=ours.name, theme=controls.theme()),
+        key=f"spread-{controls.theme()}",
+        config={"displayModeBar": False},
+        alt="Over how many tokens each row is spread",
+    )
+st.markdown(
+    ("**It looks at few tokens at a time**" if spread.is_concentrated else "**It looks at most tokens at once**")
+    + (" and mostly follows the order of words" if spread.follows_the_order else " and not in the order of words")
+    + f": chance would be {number(spread.by_chance, 1)} tokens away from the diagonal."
+)
+st.caption(
+    "In effect: the exponential of a row's entropy, which is n where n tokens share the row evenly. Few means less "
+    "than half of the tokens; in order means less than half of the distance that chance gives."
+)
+
+st.subheader(story.HURTS, anchor=False)
+st.markdown(
+    "The vector is gone, the **waiting** is not. State $h_j$ still needs $h_{j-1}$ first, and $s_i$ needs $s_{i-1}$: a "
+    "sentence of a thousand tokens is a thousand steps in a row, in reading as in training, however many processors "
+    "stand by. Convolutions read all windows at once; the Transformer keeps the attention and drops the recurrence."
 )
 story.closing("attention")

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
-from pretrained.analysis import bottleneck, writing
+from pretrained.analysis import bottleneck, lengths, writing
 from viz.bars import percent
 
 if TYPE_CHECKING:
@@ -142,11 +142,11 @@ st.markdown(
     "one vector is a **bottleneck**, so long sentences suffer. The score below, **chrF**, tells from 0 to 100 how many "
     "short runs of letters a translation shares with one that a person made (Popović 2015)."
 )
-scored = {str(one.cell).upper(): bottleneck.by_length(runs.card(one.name)) for one in models}
+scored = {str(one.cell).upper(): lengths.by_length(runs.card(one.name)) for one in models}
 ranges = scored[str(cell).upper()]
 words = len(trace.text.split())
 st.plotly_chart(
-    figures.scores_by_length(scored, bottleneck.range_of(ranges, words), theme=controls.theme()),
+    figures.scores_by_length(scored, lengths.range_of(ranges, words), theme=controls.theme()),
     key=f"scores-{controls.theme()}",
     config={"displayModeBar": False},
     alt=f"chrF against sentence length: from {ranges[0].chrf} ({ranges[0].name} words) to {ranges[-1].chrf}",

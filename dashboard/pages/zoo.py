@@ -6,9 +6,10 @@ from dashboard import cards, controls, figures, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 
-SIZE, TIME, LEARNING, ALIGNING, RECALL = (
+SIZE, TIME, LENGTH, LEARNING, ALIGNING, RECALL = (
     "Score and size",
     "Score and training time",
+    "Score and sentence length",
     "Learning curves",
     "Alignment error",
     "Recall and distance",
@@ -59,11 +60,16 @@ st.caption(
 )
 
 
+def several(names: list[str]) -> list[str]:
+    """Let the reader choose models; the first few at first."""
+    return st.pills("Models", names, selection_mode="multi", default=names[:6], key="chosen")
+
+
 @st.fragment
 def charts() -> None:
     """Draw the chart that the reader chose."""
     st.subheader("Compared", anchor=False)
-    available = [SIZE, TIME, LEARNING]
+    available = [SIZE, TIME, LENGTH, LEARNING]
     errors, recall = cards.alignment_errors(theme=controls.theme()), cards.recall_by_distance(theme=controls.theme())
     available += [name for name, drawn in ((ALIGNING, errors), (RECALL, recall)) if drawn]
     chart = st.segmented_control(
@@ -73,9 +79,12 @@ def charts() -> None:
     if chart in (SIZE, TIME):
         plot = cards.scores_against("Parameters" if chart == SIZE else "Training time", theme=controls.theme())
         words = "Finished translation models; a point that is further up translates better."
+    elif chart == LENGTH:
+        chosen = several(cards.translators())
+        words = "Translations of test sentences by the number of their words."
+        plot = cards.scores_by_length(chosen, theme=controls.theme()) if chosen else None
     elif chart == LEARNING:
-        names = cards.learners()
-        chosen = st.pills("Models", names, selection_mode="multi", default=names[:6], key="learners")
+        chosen = several(cards.learners())
         words = (
             "How well each model predicts sentences that it is not trained on, after so many tokens: lower is better. "
             "Further left at the same height is more data-efficient."
@@ -119,7 +128,7 @@ def learning(checkpoint: int) -> None:
     from pretrained.model import TextError
 
     try:
-        trace = runs.run(reader.name, typed, checkpoint)
+        trace = runs.run(reader.name, typed, checkpoint=checkpoint)
     except TextError as error:
         st.info("The model cannot read this date. Your text stays.", icon=":material/edit:")
         st.text(f"{error}.")

@@ -1,4 +1,4 @@
-"""What one vector holds of a sentence: scores against length, and what is left of a sentence once more is read.
+"""What one vector holds of a sentence: what is left of it once more is read.
 
 Cho, van Merriënboer, Bahdanau and Bengio 2014, "On the properties of neural machine translation: encoder-decoder
 approaches", find that translations get worse as sentences grow. Longer test sentences are also harder in other ways;
@@ -7,9 +7,8 @@ approaches", find that translations get worse as sentences grow. Longer test sen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,52 +16,7 @@ from pretrained.tokenization import END, START
 from pretrained.translation import forbid_specials, longest_output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pretrained.translation import Translator
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A translation model's score on test sentences of one range of lengths.
-
-    Attributes:
-        low, high: source words, both ends included; no ``high`` where the range has no end.
-        count: how many sentences.
-        chrf: 0 to 100.
-    """
-
-    low: int
-    high: int | None
-    count: int
-    chrf: float
-
-    @property
-    def name(self) -> str:
-        """The range, for a reader: ``6–10``, or ``31+``."""
-        return f"{self.low}–{self.high}" if self.high else f"{self.low}+"
-
-
-def by_length(card: Mapping[str, Any]) -> tuple[Scored, ...]:
-    """Read a model's scores from its card, shortest sentences first; of ranges within each other the narrower ones."""
-    found = []
-    for name, part in card["scores"]["test"]["by_length"].items():
-        low, _, high = name.rstrip("+").partition("-")
-        found.append(Scored(int(low), int(high) if high else None, part["count"], part["chrf"]))
-    return tuple(
-        sorted(
-            (one for one in found if not any(other != one and _within(other, one) for other in found)),
-            key=lambda one: one.low,
-        )
-    )
-
-
-def range_of(ranges: Sequence[Scored], words: int) -> int | None:
-    """Tell in which of the ranges a sentence of so many words lies, counted from 0; none where it is in no range."""
-    return next(
-        (place for place, one in enumerate(ranges) if one.low <= words <= (one.high or words)),
-        None,
-    )
 
 
 @dataclass(frozen=True)
@@ -106,8 +60,3 @@ def remembered(model: Translator, text: str, others: tuple[str, ...]) -> tuple[R
         output, _, _ = model.greedy(model.network.encode(source), longest_output(len(ids)))
         found.append(Remembered(len(ids), float(log_p.mean().exp()), model.tokenizer.text(output)))
     return tuple(found)
-
-
-def _within(inner: Scored, outer: Scored) -> bool:
-    """Whether all of a range lies in another."""
-    return outer.low <= inner.low and (outer.high is None or (inner.high is not None and inner.high <= outer.high))

@@ -24,11 +24,13 @@ from torch import Tensor, nn
 from pretrained.architectures import bidirectional, cells
 from pretrained.architectures.bidirectional import Bidirectional
 from pretrained.architectures.cells import State
-from pretrained.architectures.record import Attended, Output, Record, Step
+from pretrained.architectures.record import Attended, Output, Record, Step, paint
 from pretrained.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pretrained.intervention import Intervention
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,20 @@ class Bahdanau(Bidirectional):
         """Start writing where the reverse encoder ended."""
         return self.first_state(encoding.annotations)
 
-    def step(self, token: Int[Tensor, " batch"], state: State, encoding: Encoding) -> Step:
+    def step(
+        self, token: Int[Tensor, " batch"], state: State, encoding: Encoding, interventions: Sequence[Intervention] = ()
+    ) -> Step:
         """Look back, then write one token."""
         embedded = self.embedding(token)
-        context, weights, _ = self.attend(state.hidden[:, None], encoding)
+        context, weights, _ = self.attend(state.hidden[:, None], encoding, interventions)
         state = cells.step(self.decoder, torch.cat([embedded, context[:, 0]], -1), state)
         return Step(self._logits(state.hidden, embedded, context[:, 0]), state, (weights,))
 
     def attend(
-        self, hidden: Float[Tensor, "batch query unit"], encoding: Encoding
+        self,
+        hidden: Float[Tensor, "batch query unit"],
+        encoding: Encoding,
+        interventions: Sequence[Intervention] = (),
     ) -> tuple[
         Float[Tensor, "batch query both"], Float[Tensor, "batch query source"], Float[Tensor, "batch query source"]
     ]:
@@ -99,7 +106,7 @@ class Bahdanau(Bidirectional):
         queries = self.to_query(hidden)[:, :, None]
         energies = self.to_energy(torch.tanh(queries + encoding.keys[:, None])).squeeze(-1)
         visible = energies.masked_fill(~encoding.source_mask[:, None], -torch.inf)
-        weights = torch.softmax(visible.float(), -1)
+        weights = paint(torch.softmax(visible.float(), -1), interventions)
         return weights.to(encoding.values.dtype) @ encoding.values, weights, energies
 
     def select(self, state: State | Encoding, rows: Int[Tensor, " kept"]) -> State | Encoding:
@@ -130,10 +137,16 @@ class Bahdanau(Bidirectional):
         logits = self._logits(torch.stack(hidden, 1), embedded, torch.cat(contexts, 1))
         return Output(logits, (*encoding.attention, Attended("alignment", 0, torch.cat(alignment, 1)[:, None])))
 
-    def record(self, encoding: Encoding, target: Int[Tensor, "batch target"], states: Sequence[State]) -> Record:
+    def record(
+        self,
+        encoding: Encoding,
+        target: Int[Tensor, "batch target"],
+        states: Sequence[State],
+        interventions: Sequence[Intervention] = (),
+    ) -> Record:
         """Name the alignment, its energies, all states and gates; with the states known, all steps are one batch."""
         written = torch.stack([state.hidden for state in states], 1)
-        contexts, weights, energies = self.attend(written[:, :-1], encoding)
+        contexts, weights, energies = self.attend(written[:, :-1], encoding, interventions)
         may_attend = encoding.source_mask[:, None].expand(-1, target.shape[1], -1)
         alignment = Attended("alignment", 0, weights[:, None], energies[:, None], may_attend)
         read = torch.cat([self.embedding(target), contexts], -1)

@@ -24,11 +24,13 @@ from torch import Tensor, nn
 
 from pretrained.architectures import bidirectional, cells
 from pretrained.architectures.bidirectional import Bidirectional
-from pretrained.architectures.record import Attended, Output, Record, Step
+from pretrained.architectures.record import Attended, Output, Record, Step, paint
 from pretrained.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pretrained.intervention import Intervention
 
 
 @dataclass(frozen=True)
@@ -83,20 +85,25 @@ class Luong(Bidirectional):
         first = self.first_state(encoding.annotations)
         return State(first, first.hidden.new_zeros(len(first.hidden), self.config.d_model))
 
-    def step(self, token: Int[Tensor, " batch"], state: State, encoding: Encoding) -> Step:
+    def step(
+        self, token: Int[Tensor, " batch"], state: State, encoding: Encoding, interventions: Sequence[Intervention] = ()
+    ) -> Step:
         """Take in one token, look back, score the next."""
-        state, weights = self._advance(self.embedding(token), state, encoding)
+        state, weights = self._advance(self.embedding(token), state, encoding, interventions)
         return Step(self._logits(state.attentional), state, (weights,))
 
     def attend(
-        self, hidden: Float[Tensor, "batch query unit"], encoding: Encoding
+        self,
+        hidden: Float[Tensor, "batch query unit"],
+        encoding: Encoding,
+        interventions: Sequence[Intervention] = (),
     ) -> tuple[
         Float[Tensor, "batch query d_model"], Float[Tensor, "batch query source"], Float[Tensor, "batch query source"]
     ]:
         """Align states ``h_t`` with the source: attentional vectors, weights and scores (equations 5, 7 and 8)."""
         scores = hidden @ encoding.keys.transpose(1, 2)
         visible = scores.masked_fill(~encoding.source_mask[:, None], -torch.inf)
-        weights = torch.softmax(visible.float(), -1)
+        weights = paint(torch.softmax(visible.float(), -1), interventions)
         context = weights.to(encoding.annotations.dtype) @ encoding.annotations
         return torch.tanh(self.to_attentional(torch.cat([context, hidden], -1))), weights, scores
 
@@ -123,11 +130,17 @@ class Luong(Bidirectional):
         logits = self._logits(torch.stack(attentional, 1))
         return Output(logits, (Attended("alignment", 0, torch.stack(alignment, 2)),))
 
-    def record(self, encoding: Encoding, target: Int[Tensor, "batch target"], states: Sequence[State]) -> Record:
+    def record(
+        self,
+        encoding: Encoding,
+        target: Int[Tensor, "batch target"],
+        states: Sequence[State],
+        interventions: Sequence[Intervention] = (),
+    ) -> Record:
         """Name the alignment, its scores, all states and gates; with the states known, all steps are one batch."""
         hidden = torch.stack([state.decoder.hidden for state in states[1:]], 1)
         fed = torch.stack([state.attentional for state in states[:-1]], 1)
-        _, weights, scores = self.attend(hidden, encoding)
+        _, weights, scores = self.attend(hidden, encoding, interventions)
         may_attend = encoding.source_mask[:, None].expand(-1, target.shape[1], -1)
         read = torch.cat([self.embedding(target), fed], -1)
         return Record(
@@ -139,11 +152,15 @@ class Luong(Bidirectional):
         )
 
     def _advance(
-        self, embedded: Float[Tensor, "batch d_model"], state: State, encoding: Encoding
+        self,
+        embedded: Float[Tensor, "batch d_model"],
+        state: State,
+        encoding: Encoding,
+        interventions: Sequence[Intervention] = (),
     ) -> tuple[State, Float[Tensor, "batch head source"]]:
         """Take one step: the new state, and the weights of its one head."""
         decoder = cells.step(self.decoder, torch.cat([embedded, state.attentional], -1), state.decoder)
-        attentional, weights, _ = self.attend(decoder.hidden[:, None], encoding)
+        attentional, weights, _ = self.attend(decoder.hidden[:, None], encoding, interventions)
         return State(decoder, attentional[:, 0]), weights
 
     def _logits(self, attentional: Float[Tensor, "... d_model"]) -> Float[Tensor, "... vocab"]:

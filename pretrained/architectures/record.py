@@ -17,6 +17,8 @@ from pretrained.shapes import Bool, Float, Int
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pretrained.intervention import Intervention
+
 
 @dataclass(frozen=True)
 class Attended:
@@ -78,6 +80,18 @@ class Record:
     states: tuple[States, ...]
 
 
+def paint(
+    weights: Float[Tensor, "batch query key"], interventions: Sequence[Intervention]
+) -> Float[Tensor, "batch query key"]:
+    """Put painted rows in the place of those that a model made; all of ``interventions`` paint this attention."""
+    for one in interventions:
+        if one.weights is not None and one.position is not None:
+            # A step has a single row, whatever its number.
+            row = one.position if weights.shape[1] > 1 else 0
+            weights[:, row] = weights.new_tensor(one.weights)
+    return weights
+
+
 class EncoderDecoder(Protocol):
     """The shape of a translation architecture."""
 
@@ -89,8 +103,13 @@ class EncoderDecoder(Protocol):
     def start(self, encoding: Any) -> Any:
         """Make the state before the first step."""
 
-    def step(self, token: Int[Tensor, " batch"], state: Any, encoding: Any) -> Step:
-        """Read the previous token, score the next."""
+    def step(
+        self, token: Int[Tensor, " batch"], state: Any, encoding: Any, interventions: Sequence[Intervention] = ()
+    ) -> Step:
+        """Read the previous token, score the next; ``interventions`` are those in force at this very step.
+
+        A network that knows no interventions is never given any, and need not take the argument.
+        """
 
     def select(self, state: Any, rows: Int[Tensor, " kept"]) -> Any:
         """Keep these rows of a state or an encoding (finished sentences leave, beams are re-ordered)."""
@@ -103,5 +122,14 @@ class EncoderDecoder(Protocol):
     ) -> Output:
         """Score every position of a known target."""
 
-    def record(self, encoding: Any, target: Int[Tensor, "batch target"], states: Sequence[Any]) -> Record:
-        """Name all that decoding ``target`` did; ``states`` holds the state before every step and after the last."""
+    def record(
+        self,
+        encoding: Any,
+        target: Int[Tensor, "batch target"],
+        states: Sequence[Any],
+        interventions: Sequence[Intervention] = (),
+    ) -> Record:
+        """Name all that decoding ``target`` did; ``states`` holds the state before every step and after the last.
+
+        ``interventions`` are all those of the run, as ``step`` got them one by one.
+        """

@@ -1,27 +1,15 @@
-"""What is left of a sentence once more is read, token by token against a plain pass; and scores read from a card."""
+"""What is left of a sentence once more is read, token by token against a plain pass."""
 
 import pytest
 import torch
 
-from pretrained import entry, registry
-from pretrained.analysis.bottleneck import Scored, by_length, range_of, remembered
+from pretrained import entry
+from pretrained.analysis.bottleneck import remembered
 from pretrained.tokenization import END, START
 from pretrained.translation import Translator, forbid_specials
 from tests.models import tiny
 
 TEXT, OTHERS = "I am happy.", ("The cat sleeps.", "The dog does not.")
-CARD = {
-    "scores": {
-        "test": {
-            "by_length": {
-                "21+": {"count": 5, "chrf": 20.5},
-                "11-20": {"count": 4, "chrf": 30.0},
-                "21-30": {"count": 3, "chrf": 21.0},
-                "31+": {"count": 2, "chrf": 20.0},
-            }
-        }
-    }
-}
 
 
 @pytest.fixture
@@ -61,18 +49,3 @@ def test_it_reads_no_more_than_the_model_does(model: Translator) -> None:
 def test_a_model_that_writes_nothing_forgets_nothing(model: Translator) -> None:
     tiny.favour_end(model, 100.0)
     assert remembered(model, TEXT, OTHERS) == ()
-
-
-def test_of_nested_ranges_the_narrower_are_read() -> None:
-    ranges = by_length(CARD)
-    assert ranges == (Scored(11, 20, 4, 30.0), Scored(21, 30, 3, 21.0), Scored(31, None, 2, 20.0))
-    assert [one.name for one in ranges] == ["11–20", "21–30", "31+"]
-    assert [range_of(ranges, words) for words in (10, 11, 20, 21, 31, 500)] == [None, 0, 0, 1, 2, 2]
-
-
-@pytest.mark.parametrize("known", registry.finished(task="translation en-fr"), ids=lambda one: one.name)
-def test_every_card_parts_the_test_sentences(known: registry.Entry) -> None:
-    card = known.card()
-    ranges = by_length(card)
-    assert sum(one.count for one in ranges) == card["scores"]["test"]["count"]
-    assert None not in [range_of(ranges, words) for words in range(1, 70)]

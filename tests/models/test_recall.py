@@ -58,7 +58,7 @@ def test_a_text_holds_facts_and_the_last_of_each_key_counts() -> None:
         assert set(text.told) <= set(FACTS)
         assert sorted(key for key, _ in text.pairs) == list(KEYS)
         # Read front to back, each fact overwrites the one before it with the same key.
-        assert dict(fact for fact in text.told) == dict(text.pairs)
+        assert {fact[0]: fact[1] for fact in text.told} == dict(text.pairs)
         assert len(text.told) <= FARTHEST - NEAREST + 1
 
 
@@ -127,7 +127,7 @@ def test_every_pair_is_asked_for_and_answered(material: RecallMaterial) -> None:
             assert asked[::2] == ["?"] * len(KEYS)
             assert sorted(asked[1::2]) == list(KEYS)
             assert list(due) == list(range(len(told) + 1, len(read), 2))
-            assert dict(zip(asked[1::2], due.values(), strict=True)) == dict(fact for fact in told)
+            assert dict(zip(asked[1::2], due.values(), strict=True)) == {fact[0]: fact[1] for fact in told}
 
 
 def test_a_pass_is_a_function_of_seed_and_number(tokenizer: Tokenizer, material: RecallMaterial) -> None:

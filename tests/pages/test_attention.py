@@ -1,8 +1,25 @@
-import pytest
+"""The attention page and the one that compares: what is drawn is what the models did, painted and searched too."""
 
+import json
+import struct
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import runs, story
+from pretrained import registry
+from pretrained.analysis import rows
+from pretrained.intervention import Intervention
+from tests.models import tiny
 from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from viz.matrix import number
 
 PAGES = ("attention", "side_by_side")
+MODEL, TEXT = "gru-bahdanau", "I am happy."
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -18,7 +35,9 @@ def test_no_text_ends_in_an_exception_and_none_is_lost(visit: Visit, page: str, 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_another_sentence_changes_every_figure(visit: Visit, page: str) -> None:
-    one, other = (figures_of(visit(page, text=text)) for text in ("I am happy.", "The old dog sleeps."))
+    one, other = (
+        figures_of(visit(page, text=text)) for text in ("I am happy.", "The old dog that the cat saw sleeps.")
+    )
     assert one
     assert one.keys() == other.keys()
     assert [name for name in one if one[name] == other[name]] == []
@@ -26,12 +45,14 @@ def test_another_sentence_changes_every_figure(visit: Visit, page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_other_weights_change_every_figure(visit: Visit, page: str, random_weights) -> None:
-    drawn = []
+    given = []
     for seed in (1, 2):
         random_weights(seed)
-        drawn.append(figures_of(visit(page, text="I am happy.")))
-    assert drawn[0]
-    assert [name for name in drawn[0] if drawn[0][name] == drawn[1].get(name)] == []
+        given.append(figures_of(visit(page, text="I am happy.")))
+    assert given[0]
+    # Scores by length are those of the cards, whatever the weights.
+    measured = ["plotly_chart 0"] if page == "attention" else []
+    assert [name for name in given[0] if given[0][name] == given[1].get(name)] == measured
 
 
 def test_the_step_is_in_the_link_and_an_impossible_one_is_forgotten(visit: Visit) -> None:
@@ -45,18 +66,195 @@ def test_the_step_is_in_the_link_and_an_impossible_one_is_forgotten(visit: Visit
 
 
 def test_layer_and_head_change_the_transformers_pictures(visit: Visit) -> None:
-    drawn = {
+    given = {
         figures_of(visit("side_by_side", layer=layer, head=head))["bidi_component 0"]
         for layer in (0, 2)
         for head in (0, 3)
     }
-    assert len(drawn) == 4
+    assert len(given) == 4
 
 
 def test_every_translation_is_shown(visit: Visit) -> None:
     at = visit("side_by_side", text="I am happy.")
-    from dashboard import runs
-
     shown = [text.value for text in at.text]
     for name in ("gru-seq2seq", "gru-bahdanau", "transformer"):
         assert runs.run(name, "I am happy.").output in shown
+
+
+def words_of(at: AppTest) -> str:
+    return " ".join(
+        str(getattr(element, "value", ""))
+        for kind in ("markdown", "caption", "metric", "text")
+        for element in at.get(kind)
+    )
+
+
+def drawn(at: AppTest, key: str) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """What the matrix component of this key was sent: its description and its cells."""
+    (component,) = [one for one in at.get("bidi_component") if one.proto.id.endswith(f"-{key}")]
+    blob: bytes = component.proto.bytes
+    (length,) = struct.unpack_from("<I", blob)
+    meta = json.loads(blob[4 : 4 + length])
+    return meta, [np.frombuffer(blob, one["type"], one["length"], 4 + length + one["start"]) for one in meta["arrays"]]
+
+
+def tree_of(at: AppTest) -> ElementTree.Element:
+    (data,) = [json.loads(one.proto.json) for one in at.get("bidi_component") if "markup" in (one.proto.json or "")]
+    return ElementTree.fromstring(data["markup"])
+
+
+@pytest.mark.parametrize("choice", ["Paint a row", "Beam search"])
+@pytest.mark.parametrize(("text", "readable"), ODD_TEXTS.items())
+def test_whatever_is_tried_no_text_ends_in_an_exception(visit: Visit, choice: str, text: str, readable: bool) -> None:
+    at = visit("attention", text=text, **{"try": choice})
+    assert not at.exception
+    assert bool(at.info) != readable
+    for kind in ("markdown", "caption", "metric", "latex", "radio"):
+        shown = [f"{getattr(one, 'label', '')} {getattr(one, 'value', '')}" for one in at.get(kind)]
+        assert not text.strip() or text == "Hello" or not any(text in words for words in shown), "words are no markup"
+
+
+def test_the_five_sections_stand_in_order(visit: Visit) -> None:
+    at = visit("attention", text=TEXT)
+    sections = [story.PROBLEM, story.SEE, story.STEP, story.MEASURE, story.HURTS]
+    assert [header.value for header in at.subheader] == sections
+
+
+def test_a_step_is_worked_out_with_its_own_numbers(visit: Visit, random_weights) -> None:
+    random_weights(5)
+    (alignment,) = runs.run(MODEL, TEXT).attention_of("alignment")
+    for step in (0, 2):
+        (formula,) = visit("attention", text=TEXT, step=step).latex
+        made = rows.worked(alignment, step)
+        for said in (f"e_{{{step},{made.key}}}", f"= {made.score:.3f}", f"= {made.weight:.3f}", "j} &= 1.0000"):
+            assert said in formula.value
+
+
+def test_the_answer_is_the_models(visit: Visit, random_weights) -> None:
+    random_weights(6)
+    weights = runs.run(MODEL, TEXT).attention_of("alignment")[0].weights[0]
+    asked = rows.question(weights)
+    at = visit("attention", text=TEXT)
+    answer = f"English token {weights[asked.row].argmax()}"
+    at.radio[0].set_value(answer).run()
+    assert any(f"Right: **{answer}**" in one.value for one in at.markdown)
+
+
+def test_what_is_painted_is_what_the_model_was_given(visit: Visit, random_weights) -> None:
+    random_weights(7)
+    place = {"paint-row": 1, "paint-token": 2, "paint-share": 60}
+    at = visit("attention", text=TEXT, **place)
+    (before,) = runs.run(MODEL, TEXT).attention_of("alignment")
+    weights = rows.repainted(before.weights[0, 1], 2, 0.6)
+    after = runs.run(MODEL, TEXT, (Intervention("paint", "alignment", position=1, weights=weights),))
+    assert after.attention_of("alignment")[0].weights[0, 1, 2] == np.float32(0.6)
+    assert f"log-probability {number(after.log_probability, 2)}" in words_of(at)
+    assert after.output in [text.value for text in at.text]
+    meta, cells = drawn(at, "paint-map-0")
+    np.testing.assert_array_equal(cells[0], before.weights.ravel())
+    np.testing.assert_array_equal(cells[1], after.attention_of("alignment")[0].weights.ravel())
+    assert meta["currentRow"] == 1
+
+
+def test_a_place_of_a_longer_sentence_is_forgotten(visit: Visit) -> None:
+    at = visit("attention", text=TEXT, **{"paint-row": 3, "paint-token": 4})
+    at.text_input(key="text").set_value("Go").run()
+    assert not at.exception
+    assert at.slider(key="paint-token").value <= at.slider(key="paint-token").max
+
+
+def test_a_beam_is_drawn_with_all_its_nodes_and_the_chosen_path(visit: Visit) -> None:
+    for width, rank in ((1, 1), (3, 2)):
+        at = visit("attention", text=TEXT, width=width, hypothesis=rank, **{"try": "Beam search"})
+        found = runs.beam(MODEL, TEXT, width, by_length=True)
+        assert len(found.hypotheses) == width
+        chosen = found.hypotheses[rank - 1]
+        lines = [path.get("class") for path in tree_of(at).iter("{http://www.w3.org/2000/svg}path")]
+        assert len(lines) == len(found.nodes)
+        assert lines.count("chosen") == len(chosen.tokens)
+        _, cells = drawn(at, "hypothesis-map")
+        np.testing.assert_array_equal(cells[1], chosen.attention[0].weights.ravel())
+        (table,) = at.dataframe
+        assert list(table.value["translation"]) == [runs.run(MODEL, TEXT).output, *(h.output for h in found.hypotheses)]
+
+
+def test_two_sentences_have_two_trees(visit: Visit) -> None:
+    one, other = (
+        ElementTree.tostring(tree_of(visit("attention", text=text, **{"try": "Beam search"})))
+        for text in (TEXT, "The old dog sleeps.")
+    )
+    assert one != other
+
+
+@pytest.mark.parametrize("wrong", ["199", "-1", "abc"])
+def test_impossible_addresses_are_forgotten(visit: Visit, wrong: str) -> None:
+    for choice, names in (
+        ("Paint a row", ("paint-row", "paint-token", "paint-share")),
+        ("Beam search", ("width", "hypothesis", "by-length")),
+    ):
+        plain = visit("attention", text=TEXT, **{"try": choice})
+        at = visit("attention", text=TEXT, **{"try": choice}, **dict.fromkeys(names, wrong))
+        assert not at.exception
+        assert figures_of(at) == figures_of(plain)
+
+
+def test_without_luongs_model_the_page_leaves_it_out(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = registry.finished
+
+    def finished(**facts: object) -> tuple[registry.Entry, ...]:
+        return tuple(entry for entry in real(**facts) if "luong" not in entry.architecture)
+
+    monkeypatch.setattr(registry, "finished", finished)
+    at = visit("attention", text=TEXT, **{"try": "Luong's attention"})
+    assert not at.exception
+    assert "Luong" not in words_of(at)
+
+
+def test_luongs_model_is_drawn_beside_it_on_the_same_colours(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tiny.translator(registry.entry("gru-luong"))
+    real, load, card = registry.finished, runs.load, runs.card
+
+    def finished(**facts: object) -> tuple[registry.Entry, ...]:
+        return (other.entry,) if facts.get("architecture") == other.entry.architecture else real(**facts)
+
+    monkeypatch.setattr(registry, "finished", finished)
+    monkeypatch.setattr(runs, "load", lambda name: other if name == other.entry.name else load(name))
+    monkeypatch.setattr(runs, "card", lambda name: card(MODEL) if name == other.entry.name else card(name))
+    st.cache_resource.clear()
+    at = visit("attention", text=TEXT, **{"try": "Luong's attention"})
+    assert not at.exception
+    assert "input feeding" in words_of(at)
+    meta, cells = drawn(at, "luong")
+    np.testing.assert_array_equal(cells[0], runs.run(MODEL, TEXT).attention_of("alignment")[0].weights.ravel())
+    np.testing.assert_array_equal(cells[1], other.run(TEXT).attention_of("alignment")[0].weights.ravel())
+    assert [one["ends"] for one in meta["matrices"]] == [["0", "1"]] * 2
+    st.cache_resource.clear()
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(0.4, "more than word order"), (0.6, "would do as well")])
+def test_the_error_rate_stands_only_where_it_was_measured(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, error: float, verdict: str
+) -> None:
+    card = runs.card
+    for scored in (None, {"test": {"count": 224, "metrics": {"aer": error}, "diagonal": {"aer": 0.5}}}):
+        monkeypatch.setattr(runs, "card", lambda name, scored=scored: card(name) | {"alignment": scored})
+        words = words_of(visit("attention", text=TEXT))
+        assert ("alignment error rate" in words) == (scored is not None)
+        assert (verdict in words) == (scored is not None)
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_the_verdict_follows_the_cards(visit: Visit, monkeypatch: pytest.MonkeyPatch, ahead: bool) -> None:
+    card = runs.card
+
+    def made_up(name: str) -> dict[str, Any]:
+        long = 40.0 if (name == MODEL) == ahead else 10.0
+        chrf = {"1-5": 50.0, "6-10": 45.0, "11+": long}
+        scored = {name: {"count": 1, "chrf": score} for name, score in chrf.items()}
+        return card(name) | {"scores": {"test": {"count": 3, "by_length": scored}}}
+
+    monkeypatch.setattr(runs, "card", made_up)
+    words = words_of(visit("attention", text=TEXT))
+    assert ("The measurement supports the claim" in words) == ahead
+    assert ("does not support the claim" in words) != ahead
+    assert f"by {number(30.0 if ahead else -30.0, 1)} at 11+" in words

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import pretrained
-from dashboard import cards
+from dashboard import cards, runs
 from pretrained import registry
 from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
 
@@ -80,7 +80,7 @@ def test_alignment_errors_are_in_order_and_among_them_the_diagonals(monkeypatch:
         told = {"test": {"metrics": {"aer": error}, "diagonal": {"aer": 0.35}}}
         return {"alignment": told} if error else {}
 
-    monkeypatch.setattr(cards.runs, "card", card)
+    monkeypatch.setattr(runs, "card", card)
     drawn = cards.alignment_errors(theme="light")
     assert drawn is not None
     (rows,) = drawn["datasets"].values()
@@ -90,7 +90,7 @@ def test_alignment_errors_are_in_order_and_among_them_the_diagonals(monkeypatch:
         ("gru-bahdanau", 0.4),
     ]
     assert "alignment error rate" in json.dumps(drawn)
-    monkeypatch.setattr(cards.runs, "card", lambda _: {})
+    monkeypatch.setattr(runs, "card", lambda _: {})
     assert cards.alignment_errors(theme="light") is None
 
 

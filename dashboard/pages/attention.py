@@ -38,7 +38,7 @@ with words:
     asked = rows.question(alignment.weights[0])
     st.caption(f"Token number {asked.row} of the French translation, counted from 0:")
     st.text(trace.target_tokens[asked.row])
-    st.caption("and three English tokens with their numbers:")
+    st.caption("English tokens to choose from, with their numbers:")
     st.text("   ".join(f"{key}  {trace.source_tokens[key]}" for key in asked.keys))
     controls.prediction(
         f"Which of them is looked at most while French token {asked.row} is written?",
@@ -74,6 +74,7 @@ def step_by_step(step: int) -> None:
     with formula:
         st.caption(f"Row {step}, worked out for English token {made.key}, which it looks at most:")
         st.text(trace.source_tokens[made.key])
+        digits = ".0f" if made.total >= 1000 else ".3f"
         mixture = [rf"{weight:.2f}\,h_{{{key}}}" for key, weight in made.mixture]
         mixture += [r"\dots"] * (len(trace.source_tokens) > len(mixture))
         st.latex(
@@ -81,7 +82,7 @@ def step_by_step(step: int) -> None:
             e_{{{step},{made.key}}} &= v^\top \tanh(W_a s_{{{step - 1}}} + U_a h_{{{made.key}}}) \\
             &= {made.score:.3f} \\[4pt]
             a_{{{step},{made.key}}} &= \frac{{\exp(e_{{{step},{made.key}}})}}{{\sum_j \exp(e_{{{step},j}})}} \\[4pt]
-            &= {made.exponential:.4g} \,/\, {made.total:.4g} = {made.weight:.3f} \\[4pt]
+            &= {made.exponential:{digits}} \,/\, {made.total:{digits}} = {made.weight:.3f} \\[4pt]
             \textstyle\sum_j a_{{{step},j}} &= {made.row_sum:.4f} \\[4pt]
             c_{{{step}}} &= {" + ".join(mixture)}
             \end{{aligned}}\;"""
@@ -140,8 +141,8 @@ def paint() -> None:
     )
     if painted.target_tokens == trace.target_tokens:
         st.markdown(
-            "**The translation stays the same.** What the decoder wrote before, and its own state, say enough here; "
-            "try all of the row on another token."
+            "**The translation stays the same**: this turns no decision. Try another token, or more of the row; what "
+            "the decoder has written, and its own state, have a say too."
         )
     else:
         st.markdown(

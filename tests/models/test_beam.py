@@ -9,7 +9,7 @@ import torch
 
 from pretrained import beam
 from pretrained.model import TextError
-from pretrained.registry import ENTRIES
+from pretrained.registry import ENTRIES, entry
 from pretrained.tokenization import END, START
 from pretrained.translation import Translator, forbid_specials, longest_output
 from tests.models import tiny
@@ -49,14 +49,20 @@ def allowed(model: Translator) -> list[int]:
     return [END, *list(words.values())[: PIECES - 1]]
 
 
-@pytest.fixture
-def few(ending: Translator) -> Translator:
-    """A model that knows a few pieces only."""
-    network: Any = ending.network
-    others = torch.ones(len(ending.tokenizer), dtype=torch.bool)
-    others[allowed(ending)] = False
-    network.output_bias[others] = -torch.inf
-    return ending
+def unsure(model: Translator) -> Translator:
+    """Let a model know a few pieces only, none of which it is sure of: a beam grows from all of its hypotheses then."""
+    network: Any = model.network
+    pieces = allowed(model)
+    network.output_bias[:] = -torch.inf
+    network.output_bias[pieces] = 0
+    network.output_bias[END] = -1
+    network.embedding.weight[pieces] *= 0.2
+    return model
+
+
+@pytest.fixture(params=["gru-seq2seq", "gru-luong", "conv-seq2seq", "transformer"])
+def few(request: pytest.FixtureRequest) -> Translator:
+    return unsure(tiny.translator(entry(request.param)))
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -71,10 +77,12 @@ def test_a_beam_one_wide_is_greedy(ending: Translator, text: str) -> None:
         np.testing.assert_allclose(ours.weights, theirs.weights, atol=1e-5)
 
 
-def test_every_hypothesis_is_as_likely_as_scoring_it_says(few: Translator) -> None:
+def test_every_hypothesis_is_as_likely_as_scoring_it_says(model: Translator) -> None:
+    few, parents = unsure(model), set()
     for text in TEXTS[:2]:
         found = beam.search(few, text, width=3)
         assert len(found.hypotheses) == len({one.tokens for one in found.hypotheses}) == 3
+        parents |= {(text, node.step, node.parent) for node in found.nodes if node.kept}
         for one in found.hypotheses:
             ids = spelled(few, found, one)
             assert few.tokenizer.text(ids) == one.output
@@ -82,6 +90,8 @@ def test_every_hypothesis_is_as_likely_as_scoring_it_says(few: Translator) -> No
             output = few.network.forward(torch.tensor([few.read(text).ids]), torch.tensor([[START, *ids[:-1]]]))
             for ours, theirs in zip(one.attention, output.attention, strict=True):
                 np.testing.assert_allclose(ours.weights, theirs.weights[0], atol=1e-5)
+    steps = [(text, step) for text, step, _ in parents]
+    assert len(steps) > len(set(steps)), "expected hypotheses that do not all grow from one"
 
 
 def test_a_beam_wide_enough_for_everything_finds_the_best(few: Translator) -> None:
@@ -96,6 +106,9 @@ def test_a_beam_wide_enough_for_everything_finds_the_best(few: Translator) -> No
     found = beam.search(few, TEXTS[0], width=len(outputs), limit=limit, by_length=False)
     assert len(found.hypotheses) == len(outputs)
     ended = {ids: score for ids, score in scores.items() if ids[-1] == END}
+    finished = [one.finished for one in found.hypotheses]
+    assert finished == sorted(finished, reverse=True)
+    assert set(finished) == {True, False}
     best = found.hypotheses[0]
     assert tuple(spelled(few, found, best)) == max(ended, key=lambda ids: ended[ids])
     assert best.log_probability == pytest.approx(max(ended.values()), abs=1e-3)

@@ -92,8 +92,7 @@ def scores_by_length(names: Sequence[str], *, theme: ThemeName) -> go.Figure:
 
 def learners() -> list[str]:
     """Name the translation models whose learning curves are comparable: trained from nothing, ablations among them."""
-    ablations = [known for known in registry.ABLATIONS if (known.folder / "card.json").is_file()]
-    return [known.name for known in (*registry.finished(task=TRANSLATION, parent=None), *ablations)]
+    return [*from_nothing(), *ablations()]
 
 
 def learning_curves(names: Sequence[str], *, theme: ThemeName) -> go.Figure:
@@ -110,6 +109,40 @@ def learning_curves(names: Sequence[str], *, theme: ThemeName) -> go.Figure:
         height=460,
         theme=theme,
     )
+
+
+def until_as_good_as_the_last(names: Sequence[str]) -> tuple[float, dict[str, int]]:
+    """Give the loss at which the worst of several models ended, and the target tokens until each was as good."""
+    curves_of = {name: runs.card(name)["learning_curve"] for name in names}
+    goal = max(min(_losses(curve)) for curve in curves_of.values())
+    return goal, {
+        name: next(point["target_tokens"] for point in curve if (point["valid_loss"] or np.inf) <= goal)
+        for name, curve in curves_of.items()
+    }
+
+
+def from_nothing() -> list[str]:
+    """Name the finished translation models that were not adapted from another."""
+    return [known.name for known in registry.finished(task=TRANSLATION, parent=None)]
+
+
+def seen(name: str) -> int:
+    """Give the target tokens of a model's whole training."""
+    return int(runs.card(name)["target_tokens"])
+
+
+def best_loss(name: str, tokens: int) -> float:
+    """Give a model's least validation loss, in nats a token, after no more than so many target tokens."""
+    return min(_losses([point for point in runs.card(name)["learning_curve"] if point["target_tokens"] <= tokens]))
+
+
+def _losses(curve: Sequence[dict[str, Any]]) -> list[float]:
+    return [point["valid_loss"] for point in curve if point["valid_loss"] is not None]
+
+
+def ablations() -> list[str]:
+    """Name the models that were trained a part of the way, each a part less of the Transformer."""
+    return [known.name for known in registry.ABLATIONS if known.finished]
 
 
 def alignment_errors(*, theme: ThemeName) -> dict[str, Any] | None:

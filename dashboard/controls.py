@@ -12,7 +12,7 @@ from dashboard import runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pretrained.trace import Trace
+    from pretrained.trace import Candidate, Trace
     from viz.palette import ThemeName
 
 TEXT = "text"
@@ -209,14 +209,18 @@ def written_so_far(trace: Trace, step: int) -> None:
 
 def candidates(trace: Trace, step: int) -> None:
     """Draw what could have been written at a step: the ten likeliest tokens, the first of which was."""
+    st.caption(f"The ten likeliest tokens at step {step}; the likeliest is written.")
+    bars(trace.candidates[step], key="candidates", alt=f"Probabilities of the ten likeliest tokens at step {step}")
+
+
+def bars(best: Sequence[Candidate], *, key: str, alt: str) -> None:
+    """Draw the probabilities of candidates."""
     from viz.bars import candidate_bars
 
-    best = trace.candidates[step]
-    st.caption(f"The ten likeliest tokens at step {step}; the likeliest is written.")
     st.vega_lite_chart(
         spec=candidate_bars([one.token for one in best], [one.probability for one in best], theme=theme()),
-        key="candidates",
-        alt=f"Probabilities of the ten likeliest tokens at step {step}",
+        key=key,
+        alt=alt,
         width="stretch",
     )
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pretrained.analysis.bottleneck import Remembered
+    from pretrained.analysis.cost import Speeds
     from pretrained.analysis.lengths import Scored
     from pretrained.analysis.reach import Paths
+    from pretrained.analysis.residual import Stream
     from pretrained.analysis.rows import Spread
     from pretrained.beam import Beam
     from pretrained.trace import AttentionMap, StateMap, Trace
@@ -380,10 +382,12 @@ def path_lengths(found: Paths, *, theme: ThemeName) -> go.Figure:
 
 def over_tokens(
     measured: Mapping[str, NDArray[np.floating]],
-    tokens: tuple[str, ...],
+    tokens: Sequence[str],
     *,
     y_axis: str,
     theme: ThemeName,
+    x_axis: str = "token",
+    marked: int | None = None,
     log_y: bool = False,
 ) -> go.Figure:
     """Draw what was measured at every token, a line with dots for each name."""
@@ -391,7 +395,7 @@ def over_tokens(
 
     places = np.arange(len(tokens), dtype=np.float32)
     drawn = [Curve(name, places, values, dots=True) for name, values in measured.items()]
-    return curves(drawn, x_axis="token", y_axis=y_axis, x_labels=tokens, log_y=log_y, theme=theme)
+    return curves(drawn, x_axis=x_axis, y_axis=y_axis, marked=marked, x_labels=tokens, log_y=log_y, theme=theme)
 
 
 def one_row(attended: AttentionMap, row: int, *, model: str) -> list[Matrix]:
@@ -474,3 +478,29 @@ def beam_table(found: Beam, greedy: Trace) -> dict[str, list[str]]:
         "tokens": [str(count) for *_, count in outputs.values()],
         "per token": [number(total / count) for _, total, count in outputs.values()],
     }
+
+
+def stream(found: Stream, token: int, block: int, *, theme: ThemeName) -> go.Figure:
+    """Draw how long a token's vector is behind every block, and what each block adds; one block is marked."""
+    return over_tokens(
+        {"the vector": found.lengths[:, token], "what the block adds": found.added[:, token]},
+        [name.removeprefix("layer ").removesuffix("-attention") for name in found.blocks],
+        x_axis="block",
+        y_axis="length",
+        marked=block,
+        theme=theme,
+    )
+
+
+def speeds(found: Speeds, names: tuple[str, str], *, training: bool, theme: ThemeName) -> go.Figure:
+    """Draw tokens a second against the length of a sentence, of reading or of training."""
+    import numpy as np
+
+    lengths, all_cores = np.array(found.lengths, np.float32), f"all {found.cores} cores"
+    kinds = {all_cores: found.training} if training else {"one core": found.reading, all_cores: found.reading_on_all}
+    drawn = [
+        Curve(f"{name}, {cores}", lengths, np.array(speed), dots=True)
+        for cores, pair in kinds.items()
+        for name, speed in zip(names, pair, strict=True)
+    ]
+    return curves(drawn, x_axis="tokens of a sentence", y_axis="tokens a second", height=340, theme=theme)

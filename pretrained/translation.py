@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pretrained.model import Model, as_array, unknown_characters
+from pretrained.shapes import Float
 from pretrained.tokenization import END, PAD, START, UNKNOWN
 from pretrained.trace import AttentionMap, Candidate, StateMap, Trace
 
@@ -68,7 +69,7 @@ class Translator(Model):
         target = self.tokenizer.decode(ids)
         read = ("<s>", *target.labels[:-1])
         log_p = torch.log_softmax(torch.stack(logits), -1)
-        candidates = self._candidates(log_p)
+        candidates = self.candidates(log_p)
         attention = tuple(attention_map(attended, pieces.labels, target.labels, read) for attended in record.attention)
         state_maps = tuple(
             StateMap(
@@ -167,7 +168,8 @@ class Translator(Model):
                     f"{self.entry.name}: expected a weight for each of {len(pieces.ids)} tokens, got {one}"
                 )
 
-    def _candidates(self, log_p: Tensor) -> tuple[tuple[Candidate, ...], ...]:
+    def candidates(self, log_p: Float[Tensor, "step piece"]) -> tuple[tuple[Candidate, ...], ...]:
+        """Name the likeliest pieces of every step, best first."""
         best = log_p.exp().topk(N_CANDIDATES)
         return tuple(
             tuple(

@@ -1,4 +1,4 @@
-"""How a recurrent encoder's last state depends on what it read: gradients through time, and words that are forgotten.
+"""How an encoder's last state depends on what it read: gradients through time, and words that are forgotten.
 
 Bengio, Simard and Frasconi 1994, "Learning long-term dependencies with gradient descent is difficult"; Pascanu, Mikolov
 and Bengio 2013, "On the difficulty of training recurrent neural networks", section 2: the gradient is a product of one
@@ -7,17 +7,22 @@ Jacobian a step, so that its norm falls or grows like a power of the number of s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
+from pretrained.analysis.residual import embedded
 from pretrained.architectures import cells
-from pretrained.shapes import Float
+from pretrained.shapes import Float, Int
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
+
+    from pretrained.architectures.transformer import EncoderLayer, Transformer
 
 
 def jacobian_norms(
@@ -39,12 +44,23 @@ def jacobian_norms(
     with torch.enable_grad():
         for read in leaf:
             state = cells.step(cell, read[None], state)
-        # One backward pass for every unit of the last state, all of them at once.
-        every = torch.eye(layer.hidden_size, dtype=leaf.dtype)
-        (jacobian,) = torch.autograd.grad(state.hidden[0], leaf, every, is_grads_batched=True)
-    # Squares of what is small, or large, leave single precision long before their root does.
-    norms: NDArray[np.float32] = jacobian.double().square().sum((0, 2)).sqrt().float().numpy()
-    return norms
+    return _norms(state.hidden[0], leaf)
+
+
+def attention_jacobian_norms(network: Transformer, ids: Int[Tensor, " token"]) -> NDArray[np.float32]:
+    """Measure how much a Transformer encoder's last vector would change with what its first layer reads at each token.
+
+    Returns:
+        ``[token]``: Frobenius norms, computed by autograd, as ``jacobian_norms`` gives them of recurrent layers.
+    """
+    leaf = embedded(network, ids[None]).detach().requires_grad_()
+    mask = torch.ones_like(ids[None], dtype=torch.bool)
+    with torch.enable_grad():
+        x = leaf
+        for layer in cast("Iterable[EncoderLayer]", network.encoder):
+            x, _ = layer(x, mask)
+        last = network.encoder_norm(x)[0, -1]
+    return _norms(last, leaf)[0]
 
 
 def spectral_radius(layer: nn.RNNBase, *, scale: float = 1.0) -> float:
@@ -77,6 +93,16 @@ def moved_by_a_word(
         last = layer(inputs[None])[0][0, -1]
         moved: NDArray[np.float32] = ((layer(changed)[0][:, -1] - last).norm(dim=-1) / last.norm()).numpy()
     return moved
+
+
+def _norms(last: Float[Tensor, " unit"], leaf: Float[Tensor, "... input"]) -> NDArray[np.float32]:
+    """Give the Frobenius norms of the Jacobian of the last state by everything that was read."""
+    # One backward pass for every unit of the last state, all of them at once.
+    every = torch.eye(len(last), dtype=leaf.dtype)
+    (jacobian,) = torch.autograd.grad(last, leaf, every, is_grads_batched=True)
+    # Squares of what is small, or large, leave single precision long before their root does.
+    norms: NDArray[np.float32] = jacobian.double().square().sum((0, -1)).sqrt().float().numpy()
+    return norms
 
 
 def _cell(layer: nn.RNNBase, scale: float) -> nn.RNNCellBase:

@@ -146,11 +146,17 @@ def gru_ledger(layer: nn.RNNBase, inputs: Float[Tensor, "token input"]) -> GruLe
 def gradient_norms(reader: Model, text: str, scale: float = 1.0) -> NDArray[np.float32]:
     """Measure ``d h_T / d x_t`` for every token of a text, as ``gradients.jacobian_norms`` does.
 
+    Args:
+        reader: a model with a recurrent encoder, or a Transformer's, which has no recurrent matrix to scale.
+        text: what it reads.
+        scale: multiplies the recurrent matrix first.
+
     Returns:
         ``[token]``, above 0 and finite: what single precision cannot hold stands at its smallest or largest number.
     """
-    norms = gradients.jacobian_norms(encoder(reader), embedded(reader, text), scale=scale)
-    return _held(norms)
+    if isinstance(reader.network.encoder, nn.RNNBase):
+        return _held(gradients.jacobian_norms(encoder(reader), embedded(reader, text), scale=scale))
+    return _held(gradients.attention_jacobian_norms(reader.network, torch.tensor(reader.read(text).ids)))
 
 
 def relative_gradient_norms(*given: Model | str) -> tuple[NDArray[np.float32], ...]:

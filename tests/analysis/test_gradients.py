@@ -5,7 +5,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pretrained.analysis.gradients import jacobian_norms, moved_by_a_word, spectral_radius
+from pretrained import entry
+from pretrained.analysis.gradients import attention_jacobian_norms, jacobian_norms, moved_by_a_word, spectral_radius
+from pretrained.analysis.residual import embedded
+from tests.models import tiny
 
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 UNITS, WIDTH, TOKENS = 4, 3, 5
@@ -89,3 +92,25 @@ def test_a_replaced_word_moves_the_last_state(cell: str) -> None:
         changed[t] = replacement
         assert moved == pytest.approx(float((layer(changed[None])[0][0, -1] - last).norm() / last.norm()))
     assert moved_by_a_word(layer, inputs, inputs[2])[2] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_transformers_norms_equal_finite_differences() -> None:
+    network = tiny.network(entry("transformer"))
+    ids = torch.tensor([5, 9, 5, 7])
+    leaf = embedded(network, ids[None]).detach()
+    network.double()
+    leaf = leaf.double()
+    mask = torch.ones(1, len(ids), dtype=torch.bool)
+
+    def last(x: Tensor) -> Tensor:
+        for layer in network.encoder:
+            x, _ = layer(x, mask)
+        vector: Tensor = network.encoder_norm(x)[0, -1]
+        return vector
+
+    jacobian = torch.autograd.functional.jacobian(last, leaf)[:, 0]
+    step = torch.zeros_like(leaf)
+    step[0, 1, 2] = 1e-2  # weights are made in single precision
+    torch.testing.assert_close(jacobian[:, 1, 2], (last(leaf + step) - last(leaf - step)) / 2e-2, rtol=0, atol=1e-4)
+    expected = jacobian.square().sum((0, 2)).sqrt().numpy()
+    np.testing.assert_allclose(attention_jacobian_norms(network.float(), ids), expected, rtol=1e-4)

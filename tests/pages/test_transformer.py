@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import figures, runs
+from pretrained.analysis import cost
 from pretrained.trace import AttentionMap
 from tests.pages.conftest import ODD_TEXTS, Visit, figures_of, matrices_of
 
 PAGE = "transformer"
-MOUNTS = ("encoder", "encoder-heads", "decoder", "decoder-heads", "cross", "cross-heads")
+MOUNTS = ("encoder", "decoder", "cross")
+FIGURES = (
+    *(f"bidi_component {number}" for number in range(3)), "vega_lite_chart 0", "vega_lite_chart 1",
+    "plotly_chart 0", "plotly_chart 1",
+)  # fmt: skip
+TRAINING = "plotly_chart 2"
 TEXT = "I am happy."
 
 
@@ -28,14 +35,13 @@ def mounts(at: AppTest) -> dict[str, tuple[dict[str, Any], np.ndarray]]:
     return found
 
 
-def cells(at: AppTest) -> dict[str, bytes]:
-    """The numbers of every mount, without titles and tokens."""
-    return {name: values.tobytes() for name, (_, values) in mounts(at).items()}
+def words(at: AppTest) -> str:
+    return " ".join(str(one.value) for one in at.markdown)
 
 
-def candidates(at: AppTest) -> tuple[list[str], list[float]]:
-    """Labels and probabilities of the bars."""
-    (chart,) = at.get("vega_lite_chart")
+def candidates(at: AppTest, place: int) -> tuple[list[str], list[float]]:
+    """Labels and probabilities of one of the bar charts."""
+    chart = at.get("vega_lite_chart")[place]
     table = pa.ipc.open_stream(chart.proto.datasets[0].data.data).read_all()
     return table["label"].to_pylist(), table["probability"].to_pylist()
 
@@ -44,70 +50,35 @@ def candidates(at: AppTest) -> tuple[list[str], list[float]]:
 def test_no_text_ends_in_an_exception(visit: Visit, text: str, readable: bool) -> None:
     at = visit(PAGE, text=text)
     assert not at.exception
-    assert len(figures_of(at)) == (len(MOUNTS) + 1 if readable else 0)
+    assert bool(figures_of(at)) == readable
     assert bool(at.info) != readable, "an unreadable text is explained"
 
 
 def test_another_sentence_changes_every_figure(visit: Visit) -> None:
-    one, other = (visit(PAGE, text=text) for text in (TEXT, "The old dog sleeps well."))
-    assert [name for name, drawn in figures_of(one).items() if figures_of(other)[name] == drawn] == []
-    numbers = cells(one), cells(other)
-    assert [name for name in MOUNTS if numbers[0][name] == numbers[1][name]] == []
+    one, other = (figures_of(visit(PAGE, text=text)) for text in (TEXT, "The old dog sleeps well."))
+    # The last chart is of the training, whatever the sentence.
+    assert one.keys() == other.keys() == {*FIGURES, TRAINING}
+    assert [name for name in FIGURES if one[name] == other[name]] == []
+    assert one[TRAINING] == other[TRAINING]
 
 
 def test_other_weights_change_every_figure(visit: Visit, random_weights) -> None:
-    drawn, numbers = [], []
+    drawn = []
     for seed in (1, 2):
         random_weights(seed)
-        at = visit(PAGE, text=TEXT)
-        drawn.append(figures_of(at))
-        numbers.append(cells(at))
-    assert len(drawn[0]) == len(MOUNTS) + 1
-    assert [name for name in drawn[0] if drawn[0][name] == drawn[1][name]] == []
-    assert [name for name in MOUNTS if numbers[0][name] == numbers[1][name]] == []
+        drawn.append(figures_of(visit(PAGE, text=TEXT)))
+    assert [name for name in FIGURES if drawn[0][name] == drawn[1][name]] == []
 
 
-def test_layer_and_head_choose_what_is_large(visit: Visit) -> None:
-    drawn = {(layer, head): visit(PAGE, text=TEXT, layer=layer, head=head) for layer in (0, 2) for head in (0, 3)}
-    for name in ("encoder", "decoder", "cross"):
-        assert len({cells(at)[name] for at in drawn.values()}) == 4, name
-    # a grid holds the same heads whichever is large, and marks that one
-    for name in ("encoder-heads", "decoder-heads", "cross-heads"):
-        assert len({cells(at)[name] for at in drawn.values()}) == 1, name
-        for (layer, head), at in drawn.items():
-            shorts = [one["short"] for one in mounts(at)[name][0]["matrices"]]
-            assert [short for short in shorts if "●" in short] == [f"{layer}.{head} ●"]
-
-
-def test_every_head_of_every_layer_is_in_the_grids(visit: Visit) -> None:
+def test_layer_and_head_choose_what_is_drawn(visit: Visit) -> None:
     trace = runs.run("transformer", TEXT)
-    drawn = mounts(visit(PAGE, text=TEXT))
-    for name, kind in (("encoder-heads", "encoder-self"), ("decoder-heads", "decoder-self"), ("cross-heads", "cross")):
-        heads = np.concatenate([attended.weights for attended in trace.attention_of(kind)])
-        header, values = drawn[name]
-        assert len(header["matrices"]) == len(heads)
-        for one, weights in zip(header["matrices"], heads, strict=True):
-            place = header["arrays"][one["cells"]]
-            assert place["type"] == "float32"
+    for layer, head in ((0, 0), (1, 2)):
+        drawn = mounts(visit(PAGE, text=TEXT, layer=layer, head=head))
+        for name, kind in zip(MOUNTS, ("encoder-self", "decoder-self", "cross"), strict=True):
+            header, values = drawn[name]
+            place = header["arrays"][header["matrices"][0]["cells"]]
             given = values[place["start"] : place["start"] + 4 * place["length"]].view("<f4")
-            np.testing.assert_array_equal(given, weights.ravel())
-
-
-def test_the_mask_is_shown_between_scores_and_weights(visit: Visit) -> None:
-    header, values = mounts(visit(PAGE, text=TEXT, layer=1, head=2))["decoder"]
-    before, masked, after = header["matrices"]
-    assert (before["mask"], masked["mask"] is None, after["mask"] is None) == (None, False, False)
-    # the same scores in the same colours
-    assert before["limit"] == masked["limit"]
-    places = [header["arrays"][one["cells"]] for one in header["matrices"]]
-    scores, hidden, weights = (values[p["start"] : p["start"] + 4 * p["length"]].view("<f4") for p in places)
-    np.testing.assert_array_equal(scores, hidden)
-    n = len(header["axes"][before["query"]])
-    future = np.triu(np.ones((n, n), bool), 1)
-    assert (weights.reshape(n, n)[future] == 0).all()
-    visible = np.where(future, -np.inf, scores.reshape(n, n))
-    by_hand = np.exp(visible - visible.max(1, keepdims=True))
-    np.testing.assert_allclose(weights.reshape(n, n), by_hand / by_hand.sum(1, keepdims=True), atol=1e-6)
+            np.testing.assert_array_equal(given, trace.attention_of(kind)[layer].weights[head].ravel())
 
 
 def test_masked_scores_keep_the_colours_of_all_scores() -> None:
@@ -128,7 +99,7 @@ def test_the_step_draws_so_many_rows_and_its_own_candidates(visit: Visit) -> Non
         at = visit(PAGE, text=TEXT, step=step)
         header = mounts(at)["cross"][0]
         assert (header["rows"], header["currentRow"]) == (step + 1, step)
-        labels, probabilities = candidates(at)
+        labels, probabilities = candidates(at, 0)
         assert len(labels) == 10
         assert labels[0] == trace.target_tokens[step]
         assert probabilities == [candidate.probability for candidate in trace.candidates[step]]
@@ -136,16 +107,59 @@ def test_the_step_draws_so_many_rows_and_its_own_candidates(visit: Visit) -> Non
 
 def test_an_impossible_link_is_forgotten(visit: Visit) -> None:
     whole = figures_of(visit(PAGE, text=TEXT))
-    for wrong in ({"layer": 99}, {"head": -1}, {"layer": "abc"}, {"step": "abc"}, {"step": 999}, {"head": "0.5"}):
+    for wrong in (
+        {"layer": 99},
+        {"head": -1},
+        {"layer": "abc"},
+        {"step": "abc"},
+        {"step": 999},
+        {"head": "0.5"},
+        {"block": 99},
+    ):
         at = visit(PAGE, text=TEXT, **wrong)
         assert not at.exception
         assert figures_of(at) == whole, wrong
 
 
-def test_d_head_is_the_models(visit: Visit) -> None:
-    config: Any = runs.load("transformer").network
-    words = " ".join(markdown.value for markdown in visit(PAGE, text=TEXT).markdown)
-    assert f"√{config.config.d_head}" in words
+def test_behind_the_last_block_stands_what_is_written(visit: Visit) -> None:
+    trace = runs.run("transformer", TEXT)
+    blocks = 1 + 3 * len(trace.attention_of("cross"))
+    at = visit(PAGE, text=TEXT, block=blocks - 1, position=1)
+    labels, probabilities = candidates(at, 1)
+    assert labels == [candidate.token for candidate in trace.candidates[1]]
+    assert probabilities == pytest.approx([candidate.probability for candidate in trace.candidates[1]], abs=1e-5)
+    assert candidates(visit(PAGE, text=TEXT, block=0, position=1), 1)[0] != labels
+
+
+def test_speeds_are_timed_when_asked(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = cost.Speeds((8, 16), 2, ((1.0, 1.0), (1.0, 1.0)), ((1.0, 1.5), (2.0, 1.0)), ((5.0, 5.0), (6.0, 4.0)))
+
+    def timed(*_: object) -> Generator[float, None, cost.Speeds]:
+        yield 0.5
+        return made_up
+
+    monkeypatch.setattr(cost, "speeds", timed)
+    at = visit(PAGE, text=TEXT)
+    assert "times as fast as with one" not in words(at)
+    next(button for button in at.button if button.key == "speeds-start").click().run()
+    assert not at.exception
+    assert "reads at best 1.5 times as fast as with one, the Transformer's 2.0 times" in words(at)
+    assert "faster at 8 tokens, and slower elsewhere. **The claim holds in part.**" in words(at)
+
+
+def test_the_verdict_on_data_follows_the_cards(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = runs.card
+
+    def made_up(name: str) -> dict[str, Any]:
+        losses = {"transformer": (5.0, 2.0, 1.0), "gru-bahdanau": (2.0, 1.5, 1.2)}.get(name, (6.0, 4.0, 2.0))
+        curve = [{"target_tokens": n * 1_000_000, "valid_loss": loss} for n, loss in enumerate(losses, start=1)]
+        return card(name) | {"learning_curve": curve}
+
+    monkeypatch.setattr(runs, "card", made_up)
+    said = words(visit(PAGE, text=TEXT))
+    assert "ended at 2.00 nats" in said
+    assert "gru-bahdanau took 1.0 M, transformer took 2.0 M" in said
+    assert "**The claim is not supported here**: gru-bahdanau did." in said
 
 
 def test_what_was_typed_is_never_markdown(visit: Visit) -> None:

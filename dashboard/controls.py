@@ -62,9 +62,9 @@ def _take(example: str) -> None:
     st.session_state[TEXT] = example
 
 
-def run_or_explain(*names: str) -> tuple[Trace, ...] | None:
-    """Run models on the sentence in the bar; where they cannot read it, say why and return ``None``."""
-    text = str(st.session_state.get(TEXT, DEFAULT_TEXT))
+def run_or_explain(*names: str, text: str | None = None) -> tuple[Trace, ...] | None:
+    """Run models on a text, or the sentence in the bar; where they cannot read it, say why and return ``None``."""
+    text = str(st.session_state.get(TEXT, DEFAULT_TEXT)) if text is None else text
     from pretrained.model import TextError
 
     try:

@@ -1,11 +1,12 @@
-"""Positional encoding: the sinusoids that this sentence gets, worked out by hand, and what they say of distance."""
+"""Positional encoding: what order is to attention, the sinusoids that this sentence gets, and what they say."""
 
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard import controls, figures, runs, story
+from dashboard import controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
+from pretrained import registry
 from pretrained.analysis import positions
 from viz.matrix import number
 
@@ -13,35 +14,41 @@ if TYPE_CHECKING:
     from pretrained.architectures.transformer import Transformer
 
 SHIFT = 10
+TASK = "translation en-fr"
+ROUNDING = 1e-4  # of a vector's length: what single precision may leave over after some layers
 
 story.opening("positions", "Positions")
+st.subheader(story.PROBLEM, anchor=False)
+st.markdown(
+    "Attention adds up what the tokens (words, or pieces of them) offer, and a sum knows no order: in whatever order "
+    "the tokens stand, each gathers the same mixture. But *the dog saw the cat* is not *the cat saw the dog*."
+)
 
-traces = controls.run_or_explain("transformer")
+(ours,) = registry.finished(task=TASK, family="attention", positions="sinusoidal", parent=None)
+traces = controls.run_or_explain(ours.name)
 if traces is None:
     st.stop()
-trace = traces[0]
+(trace,) = traces
 model = runs.load(trace.model)
 network = cast("Transformer", model.network)
 d_model, tokens, ids = network.config.d_model, trace.source_tokens, model.read(trace.text).ids
 added = positions.summands(network, ids)
 
+st.subheader(story.SEE, anchor=False)
 st.markdown(
-    "Attention adds up what the tokens (words, or pieces of them) offer, and a sum knows no order: shuffle the "
-    "tokens, and each gathers the same mixture. So the Transformer adds to each token a vector that depends on its "
-    f"position alone: {d_model // 2} waves of different lengths, each as a sine and a cosine. That makes d_model = "
+    "So the Transformer adds to each token's vector another that depends on its position alone (Vaswani et al. 2017, "
+    f"section 3.5): {d_model // 2} waves of different lengths, each as a sine and a cosine. That makes d_model = "
     f"{d_model} numbers, called units, as many as every vector in this model has. Nothing of it is learnt: every "
     "model of this width has the same ones."
 )
 matrix([figures.positional_encoding(added.positions, tokens, model=trace.model)], key="sinusoids")
 
+st.subheader(story.STEP, anchor=False)
 
-@st.fragment
-def formula() -> None:
+
+def formula(pos: int) -> None:
     """Work out one value of this sentence, and draw the wave that it lies on."""
-    st.subheader("The formula, with this sentence's numbers", anchor=False)
-    with st.container(horizontal=True):
-        pos = controls.step_slider(tokens, key="pos", label="Position (pos)")
-        i = st.slider("Wave (i)", 0, d_model // 2 - 1, 6, key="wave", bind="query-params")
+    i = st.slider("Wave (i)", 0, d_model // 2 - 1, 6, key="wave", bind="query-params")
     sine, cosine = (positions.worked(pos, unit, d_model) for unit in (2 * i, 2 * i + 1))
     used_sine, used_cosine = (float(added.positions[pos, one.unit]) for one in (sine, cosine))
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="center")
@@ -78,9 +85,69 @@ def formula() -> None:
     )
 
 
-formula()
+controls.stepper(formula, tokens, key="pos", label="Position (pos): drag or play to move along the sentence")
 
-st.subheader("What the waves say of distance", anchor=False)
+st.markdown("**What they are added to.**")
+st.latex(r"x_{pos} = \sqrt{d_{model}} \cdot E_{token} + PE(pos)")
+st.markdown(
+    "The embedding E is the vector that the model has learnt for a token. Beside a position's vector it would be "
+    "short; multiplied by √d_model it is not. Lengths (the root of the sum of squares), measured on this sentence:"
+)
+words, places = added.lengths
+one, other, third = st.columns(3)
+one.metric("Embedding, mean", number(float(words.mean()) / d_model**0.5, 2))
+other.metric(f"Times √{d_model}, mean", number(float(words.mean()), 2))
+other.caption(f"from {words.min():.2f} to {words.max():.2f}")
+third.metric("Position's vector", number(float(places.mean()), 2))
+third.caption(f"√(d_model / 2) = {(d_model / 2) ** 0.5:.2f} at every position")
+
+st.subheader(story.MEASURE, anchor=False)
+st.markdown(
+    "**“Without positions, order is lost.”** The words of your sentence in another order, read by the same network as "
+    "it is, and with nothing added to its embeddings."
+)
+seed = int(st.number_input("Order, by number", 1, 99, 1, key="order", bind="query-params"))
+mixed_up = positions.shuffled(trace.text, seed)
+again = controls.run_or_explain(trace.model, text=mixed_up)
+if again is not None:
+    (reordered,) = again
+    controls.prediction(
+        "The words change places. Does this Transformer, which has positions, write the same sentence?",
+        ("Yes", "No"),
+        0 if reordered.output == trace.output else 1,
+        key="same",
+        why="What it wrote for both orders stands below.",
+    )
+    unordered = registry.finished(task=TASK, positions="none")
+    blind = [runs.run(known.name, text) for known in unordered for text in (trace.text, mixed_up)]
+    for column, read in zip(st.columns(2 + len(blind)), (trace, reordered, *blind), strict=True):
+        with column:
+            st.text(read.text)
+            controls.translation(read)
+    place = st.container()
+    found = measure.measured(positions.moved_when_shuffled, (trace.model,), trace.text, seed, key="shuffled").value
+    with place:
+        with st.container(horizontal=True):
+            st.metric("A token's vector moves, with positions", f"{found.with_positions:.0%}", width="content")
+            st.metric("Without", f"{found.without:.0e}", width="content")
+        st.markdown(
+            "Of its own length, on the mean over tokens, behind the encoder's last layer. "
+            + (
+                "Without positions it moves by nothing but rounding: **order is lost**."
+                if found.without < ROUNDING
+                else "Without positions it moves too: **order is not lost**."
+            )
+            + (
+                ""
+                if not blind
+                else " The model that was trained without positions writes the same for both orders: "
+                "**it cannot tell them apart**."
+                if blind[0].output == blind[1].output
+                else " The model that was trained without positions does not write the same for both orders."
+            )
+        )
+
+st.markdown("**“The waves tell distance.”**")
 products = positions.dot_products(added.positions)
 left, right = st.columns([3, 2], gap="medium")
 with left:
@@ -98,24 +165,19 @@ with right:
         alt="Dot product of two positions against their distance",
     )
 
-st.subheader("What the model adds them to", anchor=False)
-st.latex(r"x_{pos} = \sqrt{d_{model}} \cdot E_{token} + PE(pos)")
-st.markdown(
-    "The embedding E is the vector that the model has learnt for a token. Beside a position's vector it would be "
-    "short; multiplied by √d_model it is not. Lengths (the root of the sum of squares), measured on this sentence:"
+st.markdown("**“So the model does not care where in the text a phrase stands.”** A common misreading.")
+place = st.container()
+moved = measure.measured(positions.moved_along, (trace.model,), trace.text, SHIFT, key="moved").value
+place.markdown(
+    "The sinusoids do not make the model **translation-invariant**. Only the dot products above are. The model adds "
+    "the vectors to embeddings and projects the sums to queries and keys, which mixes words with places. Measured: "
+    f"with this sentence moved {SHIFT} positions on, a weight of the encoder's layer 0 changes by up to "
+    f"**{number(moved)}**; it would be 0 if the place did not matter."
 )
-words, places = added.lengths
-one, other, third = st.columns(3)
-one.metric("Embedding, mean", number(float(words.mean()) / d_model**0.5, 2))
-other.metric(f"Times √{d_model}, mean", number(float(words.mean()), 2))
-other.caption(f"from {words.min():.2f} to {words.max():.2f}")
-third.metric("Position's vector", number(float(places.mean()), 2))
-third.caption(f"√(d_model / 2) = {(d_model / 2) ** 0.5:.2f} at every position")
-moved = number(positions.change_when_shifted(network, ids, SHIFT))
+
+st.subheader(story.HURTS, anchor=False)
 st.markdown(
-    "The sinusoids do not make the model **translation-invariant**, that is, blind to where in the text a phrase "
-    "stands. Only the dot products above are. The model adds the vectors to embeddings and projects the sums to "
-    f"queries and keys, which mixes words with places. Measured: with this sentence moved {SHIFT} positions on, a "
-    f"weight of the encoder's layer 0 changes by up to {moved}; it would be 0 if the place did not matter."
+    "A sentence longer than any in training has positions that no weight has ever met. And in training the decoder is "
+    "given the whole translation with its order: nothing yet keeps it from **looking ahead**."
 )
 story.closing("positions")

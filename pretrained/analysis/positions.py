@@ -12,6 +12,7 @@ Since sin a sin b + cos a cos b = cos(a - b), the product of two positions depen
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pretrained.architectures.transformer import Transformer
+    from pretrained.model import Model
 
 BASE = 10000
 
@@ -131,6 +133,61 @@ def change_when_shifted(network: Transformer, ids: Sequence[int], by: int) -> fl
     """
     here, there = (_first_layer_weights(network, ids, first) for first in (0, by))
     return float((here - there).abs().max())
+
+
+def moved_along(model: Model, text: str, by: int) -> float:
+    """Measure ``change_when_shifted`` on a text."""
+    return change_when_shifted(model.network, model.read(text).ids, by)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far a token's last encoder vector moves when the tokens change places, as a share of its length.
+
+    Attributes:
+        with_positions: the mean over tokens, read as the model reads them.
+        without: the same network with nothing added to the embeddings.
+    """
+
+    with_positions: float
+    without: float
+
+
+def shuffled(text: str, seed: int) -> str:
+    """Put the words of a text in another order, the same for the same seed; a text of one word stays."""
+    words = text.split()
+    order, draw = list(words), random.Random(seed)
+    while order == words and len(set(words)) > 1:
+        draw.shuffle(order)
+    return " ".join(order)
+
+
+@torch.inference_mode()
+def moved_when_shuffled(model: Model, text: str, seed: int) -> Moved:
+    """Measure how much of the order a Transformer's encoder notices; its own ``</s>`` stays at the end.
+
+    Attention sums over tokens, and a sum knows no order: without positions every token's vector is the same wherever
+    it stands (Vaswani et al. 2017, section 3.5).
+    """
+    ids = model.read(text).ids
+    order = list(range(len(ids) - 1))
+    random.Random(seed).shuffle(order)
+    order.append(len(ids) - 1)
+    scaled = _scaled(model.network, ids)
+    places = model.network.positions(len(ids))
+    shares = []
+    for added in (places, torch.zeros_like(places)):
+        one, other = (_encoded(model.network, tokens + added) for tokens in (scaled[order], scaled))
+        shares.append(float(((one - other[order]).norm(dim=-1) / other[order].norm(dim=-1)).mean()))
+    return Moved(*shares)
+
+
+def _encoded(network: Transformer, x: Float[Tensor, "token d_model"]) -> Float[Tensor, "token d_model"]:
+    y, mask = x[None], torch.ones(1, len(x), dtype=torch.bool)
+    for layer in network.encoder:
+        y, _ = layer(y, mask)
+    hidden: Tensor = network.encoder_norm(y)[0]
+    return hidden
 
 
 def _scaled(network: Transformer, ids: Sequence[int]) -> Float[Tensor, "token d_model"]:

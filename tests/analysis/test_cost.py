@@ -1,6 +1,7 @@
 """Timings tell what was asked for, train a copy, and give the threads back."""
 
 import os
+from typing import Any
 
 import pytest
 import torch
@@ -19,9 +20,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_length_is_timed_and_nothing_is_changed() -> None:
-    models = [tiny.translator(entry(name)) for name in ("gru-seq2seq", "transformer")]
+    models: list[Any] = [tiny.translator(entry(name)) for name in ("gru-seq2seq", "transformer")]
     before = [{name: part.clone() for name, part in model.network.state_dict().items()} for model in models]
-    threads, shares, steps = torch.get_num_threads(), [], cost.speeds(*models, LENGTHS)
+    threads, shares, steps = torch.get_num_threads(), [], cost.speeds(models[0], models[1], LENGTHS)
     while True:
         try:
             shares.append(next(steps))

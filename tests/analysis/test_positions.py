@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from pretrained import entry
 from pretrained.analysis import positions
 from pretrained.architectures.transformer import Config, Transformer
+from tests.models import tiny
 
 LENGTH, D_MODEL = 64, 16
 IDS = (5, 7, 7, 2)
@@ -85,6 +87,25 @@ def test_without_positions_order_is_lost_and_moving_changes_nothing(
     order = torch.tensor([2, 0, 3, 1])
     ids = torch.tensor([IDS])
     torch.testing.assert_close(network.encode(ids).hidden[:, order], network.encode(ids[:, order]).hidden)
+
+
+def test_a_shuffle_moves_vectors_only_where_there_are_positions() -> None:
+    model = tiny.translator(entry("transformer"))
+    found = positions.moved_when_shuffled(model, "The old dog that the cat saw sleeps.", 1)
+    assert found.without < 1e-5
+    assert found.with_positions > 0.01
+    assert positions.moved_when_shuffled(model, "I", 1).with_positions < 1e-5, "one token has one order"
+
+
+def test_words_change_places_and_none_is_lost() -> None:
+    text = "the old dog sees the cat"
+    for seed in range(1, 20):
+        other = positions.shuffled(text, seed)
+        assert other != text
+        assert sorted(other.split()) == sorted(text.split())
+        assert other == positions.shuffled(text, seed)
+    assert len({positions.shuffled(text, seed) for seed in range(1, 20)}) > 5
+    assert positions.shuffled("no no", 1) == "no no"
 
 
 @pytest.mark.parametrize("unit", [-1, D_MODEL])

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import runs
+from pretrained.analysis import positions
 from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
 
 PAGE = "positions"
@@ -48,7 +49,7 @@ def test_weights_do_not_change_the_figures_but_do_change_what_is_measured(visit:
         random_weights(seed)
         at = visit(PAGE, text=TEXT)
         drawn.append(figures_of(at))
-        measured.append((metrics(at), [text.value for text in at.markdown if "Measured" in text.value]))
+        measured.append((metrics(at), [text.value for text in at.markdown if "Measured:" in text.value]))
     assert drawn[0] == drawn[1]
     assert measured[0][0] != measured[1][0]
     assert measured[0][0]["Position's vector"] == measured[1][0]["Position's vector"]
@@ -93,9 +94,21 @@ def test_every_pair_lies_on_the_curve(visit: Visit) -> None:
         assert np.ptp(y[x == distance]) < 1e-3
 
 
+def test_a_shuffled_sentence_is_read_as_well(visit: Visit) -> None:
+    for seed in (1, 2):
+        at = visit(PAGE, text=TEXT, order=seed)
+        other = positions.shuffled(TEXT, seed)
+        shown = [text.value for text in at.text]
+        assert other in shown
+        assert runs.run("transformer", other).output in shown
+        found = positions.moved_when_shuffled(runs.load("transformer"), TEXT, seed)
+        assert metrics(at)["A token's vector moves, with positions"] == f"{found.with_positions:.0%}"
+    assert "**order is lost**" in " ".join(text.value for text in at.markdown)
+
+
 def test_an_impossible_link_is_forgotten(visit: Visit) -> None:
     whole = figures_of(visit(PAGE, text=TEXT))
-    for wrong in ({"pos": 99}, {"pos": -1}, {"pos": "abc"}, {"wave": 96}, {"wave": "x"}):
+    for wrong in ({"pos": 99}, {"pos": -1}, {"pos": "abc"}, {"wave": 96}, {"wave": "x"}, {"order": 1000}):
         at = visit(PAGE, text=TEXT, **wrong)
         assert not at.exception
         assert figures_of(at) == whole, wrong

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pretrained.analysis.bottleneck import Remembered
     from pretrained.analysis.cost import Speeds
+    from pretrained.analysis.efficient import Scaling
     from pretrained.analysis.lengths import Scored
     from pretrained.analysis.reach import Paths
     from pretrained.analysis.residual import Stream
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
     from viz.palette import ThemeName
 
 # Axes with the same id share one cursor on a page. What a decoder reads is its output one step late: not the same axis.
-SOURCE, TARGET, CONSUMED = "source", "target", "consumed"
+SOURCE, TARGET, CONSUMED, SLOT = "source", "target", "consumed", "slot"
 AXES = {
     "alignment": (TARGET, SOURCE),
     "encoder-self": (SOURCE, SOURCE),
     "decoder-self": (TARGET, CONSUMED),
     "cross": (TARGET, SOURCE),
 }
-AXIS_NAMES = {SOURCE: "English", TARGET: "French, written", CONSUMED: "French, read"}
+AXIS_NAMES = {SOURCE: "English", TARGET: "French, written", CONSUMED: "French, read", SLOT: "slot"}
 TITLES = {
     "alignment": "Alignment",
     "encoder-self": "Encoder self-attention",
@@ -73,6 +74,8 @@ GATES = {
 def attention(attended: AttentionMap, head: int, *, model: str, title: str | None = None) -> Matrix:
     """Describe one head's weights."""
     rows, columns = AXES[attended.kind]
+    if attended.kind == "encoder-self" and attended.key_tokens != attended.query_tokens:
+        columns = SLOT
     where = f"layer {attended.layer}, head {head}"
     one_of_many = attended.kind != "alignment"
     return Matrix(
@@ -504,3 +507,28 @@ def speeds(found: Speeds, names: tuple[str, str], *, training: bool, theme: Them
         for name, speed in zip(names, pair, strict=True)
     ]
     return curves(drawn, x_axis="tokens of a sentence", y_axis="tokens a second", height=340, theme=theme)
+
+
+def patterns(traces: Sequence[Trace], layer: int, head: int) -> list[Matrix]:
+    """Describe one head of one encoder layer in several models."""
+    return [
+        replace(attention(trace.attention_of("encoder-self")[layer], head, model=trace.model), title=trace.model)
+        for trace in traces
+    ]
+
+
+def growth(found: Scaling, names: Sequence[str], *, memory: bool, theme: ThemeName) -> go.Figure:
+    """Draw what one layer of each model costs against the length of the text, both on powers of ten."""
+    import numpy as np
+
+    places = np.arange(len(found.lengths), dtype=np.float32)  # each length is twice the one before it
+    costs = found.megabytes if memory else found.milliseconds
+    return curves(
+        [Curve(name, places, np.array(cost), dots=True) for name, cost in zip(names, costs, strict=True)],
+        x_axis="tokens",
+        y_axis="megabytes" if memory else "milliseconds",
+        x_labels=[f"{length:,}" for length in found.lengths],
+        log_y=True,
+        height=400,
+        theme=theme,
+    )

@@ -58,7 +58,7 @@ PARTS = {
     ),
     "Since then": (
         Chapter("gpt-bert", "GPT and BERT"),
-        Chapter("efficient", "Efficient attention"),
+        Chapter("efficient", "Efficient attention", {"task": TRANSLATION, "parent": "transformer"}),
         Chapter("applications", "Applications"),
     ),
     "Compare": (

@@ -1,0 +1,95 @@
+"""The page of efficient attention: every pattern is a model's own, and verdicts follow the numbers."""
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import runs, story
+from pretrained import entry, registry
+from pretrained.analysis import efficient
+from pretrained.registry import Entry
+from tests.models import tiny
+from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+
+PAGE, TEXT = "efficient", "I am happy."
+NAMES = ("gru-seq2seq", *(known.name for known in registry.ENTRIES if "transformer" in (known.name, known.parent)))
+FIGURES = {"bidi_component 0", "bidi_component 1"}
+
+
+@pytest.fixture(autouse=True)
+def tiny_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Tiny networks in the place of all models, which need not be finished."""
+    models = {name: tiny.translator(entry(name)) for name in NAMES}
+    known = [entry(name) for name in NAMES]
+
+    def finished(**facts: object) -> tuple[Entry, ...]:
+        return tuple(one for one in known if all(getattr(one, name) == value for name, value in facts.items()))
+
+    st.cache_resource.clear()
+    monkeypatch.setattr(registry, "finished", finished)
+    monkeypatch.setattr(story, "CHAPTERS", story.listed())
+    monkeypatch.setattr(runs, "load", models.__getitem__)
+    monkeypatch.setattr(runs, "card", lambda _: {"scores": {"test": {"metrics": {"chrf": 50.0}}}, "parameters": 1})
+    yield models
+    st.cache_resource.clear()
+
+
+def words(at: AppTest) -> str:
+    return " ".join(one.value for one in at.markdown)
+
+
+@pytest.mark.parametrize(("text", "readable"), ODD_TEXTS.items())
+def test_no_text_ends_in_an_exception(visit: Visit, text: str, readable: bool) -> None:
+    at = visit(PAGE, text=text)
+    assert not at.exception
+    assert figures_of(at).keys() == (FIGURES if readable else set())
+    assert bool(at.info) != readable, "an unreadable text is explained"
+
+
+def test_another_sentence_or_head_changes_every_figure(visit: Visit) -> None:
+    one, other = (figures_of(visit(PAGE, text=text)) for text in (TEXT, "The old dog sleeps."))
+    assert [name for name in FIGURES if one[name] == other[name]] == []
+    assert figures_of(visit(PAGE, text=TEXT, head=1))["bidi_component 0"] != one["bidi_component 0"]
+    assert (
+        figures_of(visit(PAGE, text=TEXT, mechanism="transformer-linformer"))["bidi_component 1"]
+        != one["bidi_component 1"]
+    )
+
+
+def test_outputs_and_errors_are_the_models(visit: Visit, tiny_models) -> None:
+    at = visit(PAGE, text=TEXT)
+    shown = at.dataframe[1].value.set_index("model")
+    relatives = [name for name in NAMES if entry(name).parent]
+    far = efficient.errors(tiny_models["transformer"], *(tiny_models[name] for name in relatives), TEXT)
+    assert list(shown.index) == ["transformer", *relatives]
+    for name in relatives:
+        assert shown.loc[name, "output"] == (tiny_models[name].run(TEXT).output or "(nothing)")
+    prediction = next(radio for radio in at.radio if "closest" in str(radio.key))
+    prediction.set_value(relatives[far.index(min(far))]).run()
+    assert f"Right: **{relatives[far.index(min(far))]}**" in words(at)
+
+
+@pytest.mark.parametrize("quadratic", [True, False])
+def test_costs_are_timed_when_asked_and_the_verdict_follows(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, quadratic: bool
+) -> None:
+    full = (1.0, 4.0, 16.0) if quadratic else (1.0, 2.0, 4.0)
+    others = [(2.0, 4.0, 8.0)] * (len(NAMES) - 1)
+    made_up = efficient.Scaling((64, 128, 256), (full, *others), ((1.0, 4.0, 16.0), *others))
+
+    def timed(*_: object) -> Generator[float, None, efficient.Scaling]:
+        yield 0.5
+        return made_up
+
+    monkeypatch.setattr(efficient, "scaling", timed)
+    at = visit(PAGE, text=TEXT)
+    assert "Full attention's weights grow" not in words(at)
+    next(button for button in at.button if button.key == "scaling-start").click().run()
+    assert not at.exception
+    assert ("quadratic, **as claimed**" in words(at)) == quadratic
+    assert ("faster from 256 tokens on" in words(at)) == quadratic
+    assert ("pays only beyond them" in words(at)) != quadratic
+    assert "linear, as claimed" in words(at)

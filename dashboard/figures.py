@@ -488,8 +488,8 @@ def head_roles(scored: NDArray[np.float64], names: tuple[str, ...], *, model: st
         names,
         tuple(role.name for role in ROLES),
         title="What each head looks at",
-        reading="Each row is a head. 0: it puts no more there than an even look would; 1: all of its weight. Masked: "
-        "this sentence, or this kind of attention, cannot tell.",
+        reading="Each row is a head. 0: it puts as much there as an even look would, 1: all of its weight, below 0: "
+        "less; for broad, 1 is an even look. Masked: this sentence, or this kind of attention, cannot tell.",
         scale=Scale.DIVERGING,
         limit=1.0,
         may_attend=~np.isnan(scored),

@@ -101,7 +101,8 @@ def part_by_part(step: int) -> None:
     with picture:
         joined, parts = figures.one_update(update, step + 1, model=f"{trace.model}, {kind} {layer}")
         matrix([joined], key="joined")
-        matrix([parts], key="parts", rows=len(parts.query_tokens) if last else step + 1, current_row=step)
+        shown = len(parts.query_tokens) - 1 if last else step
+        matrix([parts], key="parts", rows=shown + 1, current_row=shown)
     with words:
         with st.container(border=True, gap="xsmall"):
             st.caption(f"{figures.TITLES[kind]}, layer {layer}, row {row}")
@@ -179,7 +180,7 @@ if st.toggle("Show what the roles mean, and their thresholds", key="roles", bind
         height="content",
     )
     st.caption(
-        "A score is the mean weight on these tokens beyond an even look, (w − e) / (1 − e), at least 0; only the "
+        "A score is the mean weight on these tokens beyond an even look, (w − e) / (1 − e), cut at −1; only the "
         "score of broad is an entropy. A head has a role from the threshold on. Names after Clark et al. 2019, Voita "
         "et al. 2019 and Olsson et al. 2022 (induction); rules and thresholds are ours. How alike: 1 minus the "
         "Jensen-Shannon distance of two heads' rows, in the mean."
@@ -205,8 +206,7 @@ st.markdown(
     "models and lost little. A head that is **off** still looks, but its slice is replaced by zeros: it hands over "
     "nothing."
 )
-known = np.concatenate([roles.scores(one) for one in kinds["encoder-self"]])[:, 0]
-clearest = analysis.heads(model)[int(np.nan_to_num(known).argmax())]
+clearest = analysis.Head("encoder-self", *roles.looks_back(kinds["encoder-self"]))
 without = runs.run(trace.model, trace.text, (clearest.off,))
 controls.prediction(
     f"Of the encoder's heads, {clearest.layer}.{clearest.number} looks most at the token before. It is switched off. "
@@ -223,7 +223,14 @@ controls.prediction(
 def switch_off() -> None:
     """Let the reader switch heads off, and draw what the model writes without them."""
     offered = {str(one): one for one in analysis.heads(model)}
-    off = st.multiselect("Heads that are off", list(offered), default=[str(clearest)], key="off", bind="query-params")
+    last = [name for name, one in offered.items() if one.kind == "cross" and one.layer == config.n_layers - 1]
+    off = st.multiselect(
+        "Heads that are off: any, and as many as you like",
+        list(offered),
+        default=last,
+        key="off",
+        bind="query-params",
+    )
     changed = runs.run(trace.model, trace.text, tuple(offered[name].off for name in off))
     for column, title, one in zip(st.columns(2), ("All heads", "Without these"), (trace, changed), strict=True):
         with column:

@@ -6,7 +6,7 @@ induction heads", the last two. All rules are ours, one for all roles that are a
 that have such a token,
 
     w = mean weight on these tokens        e = what an even look at all visible tokens would put there
-    score = max(0, (w - e) / (1 - e))      0: no more than an even look, 1: all of the weight
+    score = max(-1, (w - e) / (1 - e))     0: as an even look, 1: all of the weight, below 0: less than an even look
 
 A head has a role on a sentence when its score reaches the role's threshold. On another sentence it may have another.
 """
@@ -21,6 +21,8 @@ import numpy as np
 from pretrained.shapes import Bool, Float
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pretrained.trace import AttentionMap
 
 NEIGHBOURS = 2  # tokens to either side that count as local
@@ -96,6 +98,13 @@ def held(scored: Float[np.ndarray, " role"]) -> tuple[str, ...]:
     return tuple(role.name for role, score in zip(ROLES, scored, strict=True) if score >= role.threshold)
 
 
+def looks_back(maps: Sequence[AttentionMap]) -> tuple[int, int]:
+    """Name layer and head of the one that puts most weight on the token before, of at least two tokens."""
+    put = np.array([np.diagonal(one.weights, -1, 1, 2).mean(1) for one in maps])
+    layer, head = np.unravel_index(put.argmax(), put.shape)
+    return int(layer), int(head)
+
+
 def targets(
     tokens: tuple[str, ...],
     n_queries: int,
@@ -144,7 +153,7 @@ def _beyond_even(
         return np.full(len(weights), np.nan)
     even = float((wanted[rows].sum(1) / visible[rows].sum(1)).mean())
     put = (weights * wanted)[:, rows].sum(2).mean(1)
-    found: Float[np.ndarray, " head"] = np.maximum(0.0, (put - even) / (1 - even))
+    found: Float[np.ndarray, " head"] = np.maximum(-1.0, (put - even) / (1 - even))
     return found
 
 

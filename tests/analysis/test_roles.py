@@ -90,6 +90,16 @@ def test_between_two_sentences_only_some_roles_can_be_told() -> None:
     assert roles.held(scored) == ("in order",)
 
 
+def test_less_than_an_even_look_is_below_0() -> None:
+    (scored,) = roles.scores(attended(MADE["next"]))
+    assert -1 <= scored[NAMES.index("first")] < 0
+
+
+def test_the_head_that_looks_back() -> None:
+    layers = [attended(MADE["same"], MADE["next"]), attended(MADE["broad"], MADE["previous"])]
+    assert roles.looks_back(layers) == (1, 1)
+
+
 @pytest.mark.parametrize("kind", ["encoder-self", "decoder-self", "cross"])
 def test_one_token_tells_nothing(kind: str) -> None:
     one = AttentionMap(kind, 0, np.ones((2, 1, 1), np.float32), ("a",), ("a",))

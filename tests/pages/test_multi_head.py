@@ -1,6 +1,7 @@
 """The multi-head page: every head is of this sentence, and what is said of a head that is off is what the model did."""
 
 import json
+import re
 import struct
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import measure, runs, story
+from dashboard import figures, measure, runs, story
 from pretrained.analysis import heads
 from pretrained.analysis.heads import Head, Importance, Pruned
 from pretrained.intervention import Intervention
@@ -53,7 +54,7 @@ def test_another_sentence_changes_every_figure(visit: Visit) -> None:
 def test_every_kind_draws_its_own_heads(visit: Visit) -> None:
     trace = runs.run(MODEL, TEXT)
     for kind in ("encoder-self", "decoder-self", "cross"):
-        at = visit(PAGE, text=TEXT, kind=kind, layer=1, head=2)
+        at = visit(PAGE, text=TEXT, kind=figures.TITLES[kind], layer=1, head=2)
         assert not at.exception
         _, cells = drawn(at, f"head-{kind}")
         np.testing.assert_array_equal(cells[0], trace.attention_of(kind)[1].weights[2].ravel())
@@ -69,14 +70,14 @@ def test_the_sections_stand_in_order(visit: Visit) -> None:
 
 
 def test_the_parts_of_a_row_are_the_models(visit: Visit) -> None:
-    at = visit(PAGE, text=TEXT, kind="cross", layer=2, row=1, part=1)
+    at = visit(PAGE, text=TEXT, kind="Cross-attention", layer=2, row=1, part=1)
     found = heads.update(runs.load(MODEL), TEXT, "cross", 2, 1)  # type: ignore[arg-type]
     meta, cells = drawn(at, "parts")
     assert (meta["rows"], meta["currentRow"]) == (2, 1)
     np.testing.assert_array_equal(cells[0][: 4 * 192], found.parts.ravel())
     (formula,) = [one.value for one in at.latex if "o_1 &=" in one.value]
     assert f"&= {found.lengths[1]:.2f}" in formula
-    whole = visit(PAGE, text=TEXT, kind="cross", layer=2, row=1)
+    whole = visit(PAGE, text=TEXT, kind="Cross-attention", layer=2, row=1)
     assert any(one.value == f"{found.difference:.0e}" for one in whole.metric)
 
 
@@ -93,8 +94,9 @@ def test_what_is_switched_off_is_what_the_model_was_given(visit: Visit) -> None:
 
 def test_the_answer_is_the_models(visit: Visit) -> None:
     at = visit(PAGE, text=TEXT)
-    (clearest,) = at.multiselect(key="off").value
-    layer, head = map(int, clearest.split()[1].split("."))
+    clearest = re.search(r"(\d)\.(\d) looks most at the token before", at.radio[0].label)
+    assert clearest is not None
+    layer, head = map(int, clearest.groups())
     after = runs.run(MODEL, TEXT, (Intervention("switch-off", "encoder-self", layer, head),))
     answer = "It stays the same" if after.target_tokens == runs.run(MODEL, TEXT).target_tokens else "It changes"
     at.radio[0].set_value(answer).run()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pretrained.analysis.bottleneck import Remembered
     from pretrained.analysis.cost import Speeds
     from pretrained.analysis.efficient import Scaling
+    from pretrained.analysis.heads import Importance, Pruned, Update
     from pretrained.analysis.lengths import Scored
     from pretrained.analysis.reach import Paths
     from pretrained.analysis.residual import Stream
@@ -532,3 +533,140 @@ def growth(found: Scaling, names: Sequence[str], *, memory: bool, theme: ThemeNa
         height=400,
         theme=theme,
     )
+
+
+def head_roles(scored: NDArray[np.float64], names: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe every head's score in every role, ``[head, role]``; what a sentence cannot tell is NaN, and masked."""
+    import numpy as np
+
+    from pretrained.analysis.roles import ROLES
+
+    return Matrix(
+        np.nan_to_num(scored),
+        names,
+        tuple(role.name for role in ROLES),
+        title="What each head looks at",
+        reading="Each row is a head. 0: it puts as much there as an even look would, 1: all of its weight, below 0: "
+        "less; for broad, 1 is an even look. Masked: this sentence, or this kind of attention, cannot tell.",
+        scale=Scale.DIVERGING,
+        limit=1.0,
+        may_attend=~np.isnan(scored),
+        source=model,
+        query_axis="head",
+        key_axis="role",
+        query_id="heads",
+        key_id="roles",
+    )
+
+
+def similar_heads(found: NDArray[np.float64], names: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe how alike every two heads are, ``[head, other]``."""
+    return Matrix(
+        found,
+        names,
+        names,
+        title="How alike two heads look",
+        reading="1: they look at the same tokens alike; 0: never at the same. Each is like itself, on the diagonal.",
+        scale=Scale.DIVERGING,
+        limit=1.0,
+        source=model,
+        query_axis="head",
+        key_axis="other head",
+        query_id="heads",
+        key_id="heads",
+    )
+
+
+def one_update(found: Update, shown: int, *, model: str) -> list[Matrix]:
+    """Describe how the first so many heads make an update: their slices side by side, and their parts of the sum.
+
+    Args:
+        found: the update.
+        shown: how many heads; one more than there are adds the bias, the sum, and the model's own update.
+        model: its name.
+    """
+    import numpy as np
+
+    n_heads, d_head = found.mixed.shape
+    names = tuple(f"head {head}" for head in range(n_heads))
+    units = tuple(str(unit) for unit in range(n_heads * d_head))
+    joined = Matrix(
+        found.mixed.reshape(1, -1),
+        ("all heads",),
+        units,
+        title="1 · side by side",
+        reading=f"Each head fills its own {d_head} of {len(units)} numbers with the values that it mixed.",
+        scale=Scale.DIVERGING,
+        may_attend=(np.arange(len(units)) < shown * d_head)[None],
+        source=model,
+        query_axis="concatenation",
+        key_axis="number",
+        query_id="concatenation",
+        key_id="concatenated",
+    )
+    parts = Matrix(
+        np.concatenate([found.parts, found.bias[None], found.total[None], found.own[None]]),
+        (*names, "bias", "sum", "the model's"),
+        units,
+        title="2 · projected, and added up",
+        reading="Each slice is projected to the full width: that head's part. All parts and a bias, which is always "
+        "the same, add up to what the token's vector is changed by.",
+        scale=Scale.DIVERGING,
+        source=model,
+        query_axis="part",
+        key_axis="unit",
+        query_id="parts",
+        key_id="unit",
+    )
+    return [joined, parts]
+
+
+def head_importance(found: Importance, *, model: str) -> Matrix:
+    """Describe what each head alone is worth, one row a layer of each kind of attention."""
+    import numpy as np
+
+    changes = np.concatenate(list(found.change.values()))
+    layers = tuple(f"{kind} {layer}" for kind, change in found.change.items() for layer in range(len(change)))
+    return Matrix(
+        changes,
+        layers,
+        tuple(str(head) for head in range(changes.shape[1])),
+        title="One head off",
+        reading="How the log-probability of the translation changes when this head alone is off: below 0 it becomes "
+        "less likely, above 0 likelier.",
+        scale=Scale.DIVERGING,
+        source=model,
+        query_axis="layer",
+        key_axis="head",
+        query_id="layers",
+        key_id="head-of-layer",
+    )
+
+
+def fewer_heads(found: Pruned, *, theme: ThemeName) -> go.Figure:
+    """Draw a translation's log-probability against how many heads are off; the last that changes nothing is marked."""
+    import numpy as np
+
+    steps = np.arange(len(found.log_probability), dtype=np.float32)
+    return curves(
+        [Curve("its log-probability", steps, found.log_probability, dots=True)],
+        x_axis="heads off, the least important first",
+        y_axis="log-probability of the translation",
+        marked=found.spared,
+        theme=theme,
+    )
+
+
+def relation_table(relations: Mapping[str, Mapping[str, object]]) -> dict[str, list[str]]:
+    """Describe by columns how well heads find the words that words depend on, as a card has it."""
+    from viz.bars import percent
+
+    found = relations.items()
+    return {
+        "relation": [name for name, _ in found],
+        "best head": [f"{one['layer']}.{one['head']}" for _, one in found],
+        "finds": [percent(float(str(one["accuracy"]))) for _, one in found],
+        "best offset": [f"{one['offset']:+d}" for _, one in found],
+        "finds, too": [percent(float(str(one["offset_accuracy"]))) for _, one in found],
+        "words": [str(one["count"]) for _, one in found],
+    }

@@ -82,10 +82,13 @@ def run_model(options: argparse.Namespace) -> None:
 
 
 def score_model(options: argparse.Namespace) -> None:
-    """Score one model on a file of pairs, or its attention on a file of gold alignments."""
+    """Score one model on a file of pairs, or its attention on a file of gold alignments or of gold trees."""
     known = entry(options.model)
     if options.alignments:
         _score_alignments(known, options)
+        return
+    if options.relations:
+        _score_relations(known, options)
         return
     import pretrained
     from pretrained.training import recipes
@@ -120,6 +123,24 @@ def _score_alignments(known: Entry, options: argparse.Namespace) -> None:
     print(f"  AER {metrics['aer']:.3f}  precision {metrics['precision']:.3f}  recall {metrics['recall']:.3f}")
     for place in result["by_layer_head"]:
         print(f"  {_place(place):20} AER {place['aer']:.3f}")
+
+
+def _score_relations(known: Entry, options: argparse.Namespace) -> None:
+    import pretrained
+    from pretrained.training import relations
+
+    relations.expect_attention(known)  # this and a broken file are told before a model is loaded
+    relations.read_trees(options.relations)
+    result = relations.score(pretrained.load(known.name), options.relations)
+    if options.json:
+        _print_json(result)
+        return
+    print(f"{known.name} on {options.relations}: {result['count']} sentences, half to choose on, half to score on")
+    for name, found in result["by_relation"].items():
+        print(
+            f"  {name:10} {found['accuracy']:.3f} by {_place(found)} ({found['direction']})  "
+            f"{found['offset_accuracy']:.3f} by offset {found['offset']:+d}  {found['count']:4} dependents"
+        )
 
 
 def _place(place: dict[str, Any]) -> str:
@@ -244,7 +265,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     running.set_defaults(command=run_model)
 
-    scoring = commands.add_parser("score", help="score a model on a file of pairs, or its attention on gold alignments")
+    scoring = commands.add_parser(
+        "score", help="score a model on a file of pairs, or its attention on gold alignments or trees"
+    )
     scoring.add_argument("model")
     tested = scoring.add_mutually_exclusive_group()
     tested.add_argument(
@@ -252,6 +275,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     tested.add_argument(
         "--alignments", type=Path, metavar="FILE", help="jsonl[.gz]: two texts, spans of their words, sure and possible"
+    )
+    tested.add_argument(
+        "--relations", type=Path, metavar="FILE", help="conllu[.gz]: sentences whose words have head words"
     )
     scoring.set_defaults(command=score_model)
 

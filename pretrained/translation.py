@@ -19,7 +19,7 @@ from pretrained.tokenization import END, PAD, START, UNKNOWN
 from pretrained.trace import AttentionMap, Candidate, StateMap, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pretrained.architectures.record import Attended, EncoderDecoder
     from pretrained.intervention import Intervention
@@ -47,7 +47,8 @@ class Translator(Model):
         Args:
             text: what is translated.
             interventions: rows of attention that are painted: what is written from them on follows them, the trace's
-                weights are those painted, and its scores the model's own.
+                weights are those painted, and its scores the model's own. Or heads that are switched off: in the trace
+                they look as they would, and what they saw goes nowhere.
 
         Raises:
             TextError: a text that the model cannot read.
@@ -57,13 +58,14 @@ class Translator(Model):
         self._expect_places(interventions, pieces)
         clock = [time.perf_counter()]
         source = torch.tensor([pieces.ids])
-        encoding = self.network.encode(source)
+        # A row is painted while writing; a head is off from the first token read.
+        encoding = self.network.encode(source, **_given([one for one in interventions if one.position is None]))
         clock.append(time.perf_counter())
         ids, states, logits = self.greedy(encoding, longest_output(len(pieces.ids)), interventions)
         clock.append(time.perf_counter())
         consumed = [START, *ids[:-1]]
         for one in interventions:
-            if one.position not in range(len(ids)):
+            if one.position is not None and one.position not in range(len(ids)):
                 raise ValueError(f"{self.entry.name}: expected a row from 0 to {len(ids) - 1} painted, got {one}")
         record = self.network.record(encoding, torch.tensor([consumed]), states, **_given(interventions))
         target = self.tokenizer.decode(ids)
@@ -110,7 +112,7 @@ class Translator(Model):
         ids, states = [START], [state]
         logits: list[Tensor] = []
         while len(ids) <= limit and ids[-1] != END:
-            now = [one for one in interventions if one.position == len(logits)]
+            now = [one for one in interventions if one.position in (None, len(logits))]
             step = self.network.step(torch.tensor(ids[-1:]), states[-1], encoding, **_given(now))
             forbid_specials(step.logits)
             logits.append(step.logits[0])
@@ -155,18 +157,29 @@ class Translator(Model):
 
     def _expect_places(self, interventions: Sequence[Intervention], pieces: Pieces) -> None:
         """Raise ``ValueError`` for an intervention that is known at once to have no place here."""
-        kinds = [kind for kind in self.entry.attention if kind in PAINTED]
-        if not kinds:
+        painted = [kind for kind in self.entry.attention if kind in PAINTED]
+        heads: Mapping[str, tuple[int, int]] = getattr(self.network, "heads", {})
+        if not painted and not heads:
             self.refuse(interventions)
         for one in interventions:
-            if one.action != "paint" or one.kind not in kinds or (one.layer, one.head) != (0, 0):
+            if heads:
+                self._expect_head(one, heads)
+                continue
+            if one.action != "paint" or one.kind not in painted or (one.layer, one.head) != (0, 0):
                 raise ValueError(
-                    f"{self.entry.name}: expected a row painted in {' or '.join(kinds)}, layer 0, head 0, got {one}"
+                    f"{self.entry.name}: expected a row painted in {' or '.join(painted)}, layer 0, head 0, got {one}"
                 )
             if len(one.weights or ()) != len(pieces.ids):
                 raise ValueError(
                     f"{self.entry.name}: expected a weight for each of {len(pieces.ids)} tokens, got {one}"
                 )
+
+    def _expect_head(self, one: Intervention, heads: Mapping[str, tuple[int, int]]) -> None:
+        if one.action != "switch-off" or one.kind not in heads:
+            raise ValueError(f"{self.entry.name}: expected a head of {', '.join(heads)} switched off, got {one}")
+        layers, count = heads[one.kind]
+        if one.layer >= layers or one.head >= count:
+            raise ValueError(f"{self.entry.name}: expected a layer below {layers}, a head below {count}, got {one}")
 
     def candidates(self, log_p: Float[Tensor, "step piece"]) -> tuple[tuple[Candidate, ...], ...]:
         """Name the likeliest pieces of every step, best first."""

@@ -92,6 +92,11 @@ def paint(
     return weights
 
 
+def switched_off(interventions: Sequence[Intervention], kind: str, layer: int) -> tuple[int, ...]:
+    """Name the heads of one layer's attention that are switched off."""
+    return tuple(one.head for one in interventions if (one.action, one.kind, one.layer) == ("switch-off", kind, layer))
+
+
 class EncoderDecoder(Protocol):
     """The shape of a translation architecture."""
 

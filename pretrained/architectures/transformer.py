@@ -24,11 +24,13 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from pretrained.architectures.record import Attended, Output, Record, States, Step
+from pretrained.architectures.record import Attended, Output, Record, States, Step, switched_off
 from pretrained.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pretrained.intervention import Intervention
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,16 @@ class Transformer(nn.Module):
         """Make the self-attention of one encoder layer: all that efficient relatives do differently."""
         return SelfAttention(self.config, layer)
 
+    @property
+    def heads(self) -> Mapping[str, tuple[int, int]]:
+        """Say how many layers and heads a layer there are of each kind of attention; each head can be switched off."""
+        return dict.fromkeys(("encoder-self", "decoder-self", "cross"), (self.config.n_layers, self.config.n_heads))
+
     def encode(
-        self, source: Int[Tensor, "batch source"], source_mask: Bool[Tensor, "batch source"] | None = None
+        self,
+        source: Int[Tensor, "batch source"],
+        source_mask: Bool[Tensor, "batch source"] | None = None,
+        interventions: Sequence[Intervention] = (),
     ) -> Encoding:
         """Read a source, all of its tokens at once."""
         if source_mask is None:
@@ -121,7 +131,7 @@ class Transformer(nn.Module):
         x = self._embed(source)
         layers, attention = [], []
         for layer, block in enumerate(self.encoder):
-            x, attended = block(x, source_mask)
+            x, attended = block(x, source_mask, switched_off(interventions, "encoder-self", layer))
             layers.append(States("encoder-hidden", layer, x))
             attention.append(attended)
         x = self.encoder_norm(x)
@@ -133,14 +143,19 @@ class Transformer(nn.Module):
         nothing = encoding.cross[0].keys[:, :, :0]
         return State((KeysValues(nothing, nothing),) * self.config.n_layers, 0)
 
-    def step(self, token: Int[Tensor, " batch"], state: State, encoding: Encoding) -> Step:
+    def step(
+        self, token: Int[Tensor, " batch"], state: State, encoding: Encoding, interventions: Sequence[Intervention] = ()
+    ) -> Step:
         """Write one token; earlier keys and values come from the state."""
         y = self._embed(token[:, None], first=state.length)
         visible = encoding.source_mask[:, None]
         past, cross_weights = [], []
-        for block, before, source in zip(self._decoder_layers, state.past, encoding.cross, strict=True):
+        for layer, (block, before, source) in enumerate(
+            zip(self._decoder_layers, state.past, encoding.cross, strict=True)
+        ):
             seen = block.keys_values(y, before)
-            y, attended = block(y, seen, None, source, visible)
+            own_off, cross_off = (switched_off(interventions, kind, layer) for kind in ("decoder-self", "cross"))
+            y, attended = block(y, seen, None, source, visible, own_off, cross_off)
             past.append(seen)
             cross_weights.append(attended.cross_weights[:, :, 0])
         return Step(self._logits(y[:, 0]), State(tuple(past), state.length + 1), tuple(cross_weights))
@@ -160,15 +175,22 @@ class Transformer(nn.Module):
         source: Int[Tensor, "batch source"],
         target: Int[Tensor, "batch target"],
         source_mask: Bool[Tensor, "batch source"] | None = None,
+        interventions: Sequence[Intervention] = (),
     ) -> Output:
         """Score every position of a known target, all at once."""
-        encoding = self.encode(source, source_mask)
-        y, attention, _ = self._decode(encoding, target)
+        encoding = self.encode(source, source_mask, interventions)
+        y, attention, _ = self._decode(encoding, target, interventions)
         return Output(self._logits(y), encoding.attention + attention)
 
-    def record(self, encoding: Encoding, target: Int[Tensor, "batch target"], states: Sequence[State]) -> Record:  # noqa: ARG002
+    def record(
+        self,
+        encoding: Encoding,
+        target: Int[Tensor, "batch target"],
+        states: Sequence[State],  # noqa: ARG002
+        interventions: Sequence[Intervention] = (),
+    ) -> Record:
         """Name all attention and the output of every layer, by decoding the known target once more in parallel."""
-        _, attention, layers = self._decode(encoding, target)
+        _, attention, layers = self._decode(encoding, target, interventions)
         return Record(encoding.attention + attention, encoding.layers + layers)
 
     def positions(self, length: int, *, first: int = 0) -> Float[Tensor, "position d_model"]:
@@ -182,7 +204,7 @@ class Transformer(nn.Module):
         return cast("Iterable[DecoderLayer]", self.decoder)
 
     def _decode(
-        self, encoding: Encoding, target: Int[Tensor, "batch target"]
+        self, encoding: Encoding, target: Int[Tensor, "batch target"], interventions: Sequence[Intervention]
     ) -> tuple[Float[Tensor, "batch target d_model"], tuple[Attended, ...], tuple[States, ...]]:
         length = target.shape[1]
         causal = torch.ones(length, length, dtype=torch.bool, device=target.device).tril()
@@ -191,7 +213,8 @@ class Transformer(nn.Module):
         y = self._embed(target)
         own, cross, layers = [], [], []
         for layer, (block, source) in enumerate(zip(self._decoder_layers, encoding.cross, strict=True)):
-            y, seen = block(y, block.keys_values(y), may_self, source, may_cross)
+            own_off, cross_off = (switched_off(interventions, kind, layer) for kind in ("decoder-self", "cross"))
+            y, seen = block(y, block.keys_values(y), may_self, source, may_cross, own_off, cross_off)
             own.append(Attended("decoder-self", layer, seen.self_weights, seen.self_scores, may_self))
             cross.append(Attended("cross", layer, seen.cross_weights, seen.cross_scores, may_cross))
             layers.append(States("decoder-hidden", layer, y))
@@ -257,19 +280,21 @@ class MultiHeadAttention(nn.Module):
         x: Float[Tensor, "batch query d_model"],
         seen: KeysValues,
         may_attend: Bool[Tensor, "batch query key"] | None,
+        off: Sequence[int] = (),
     ) -> tuple[
         Float[Tensor, "batch query d_model"],
         Float[Tensor, "batch head query key"],
         Float[Tensor, "batch head query key"],
     ]:
-        """Look from ``x`` at ``seen``: the output, and the weights and scores of every head."""
-        return self.attend(self._split(self.w_q(x)), seen, may_attend)
+        """Look from ``x`` at ``seen``: the output, and the weights and scores of every head; some may be ``off``."""
+        return self.attend(self._split(self.w_q(x)), seen, may_attend, off)
 
     def attend(
         self,
         q: Float[Tensor, "batch head query d_head"],
         seen: KeysValues,
         may_attend: Bool[Tensor, "batch query key"] | None,
+        off: Sequence[int] = (),
     ) -> tuple[
         Float[Tensor, "batch query d_model"],
         Float[Tensor, "batch head query key"],
@@ -277,12 +302,17 @@ class MultiHeadAttention(nn.Module):
     ]:
         """Look with every head's queries, and put the heads together."""
         mixed, weights, scores = attention(q, seen.keys, seen.values, may_attend)
-        return self._join(mixed), weights, scores
+        return self._join(mixed, off), weights, scores
 
     def _split(self, x: Float[Tensor, "batch token heads"]) -> Float[Tensor, "batch head token d_head"]:
         return x.unflatten(-1, (-1, self.d_head)).transpose(1, 2)
 
-    def _join(self, mixed: Float[Tensor, "batch head token d_head"]) -> Float[Tensor, "batch token d_model"]:
+    def _join(
+        self, mixed: Float[Tensor, "batch head token d_head"], off: Sequence[int]
+    ) -> Float[Tensor, "batch token d_model"]:
+        """Put the heads side by side and project them; those that are ``off`` look, and hand over nothing."""
+        if off:
+            mixed = mixed.index_fill(1, torch.tensor(off, device=mixed.device), 0.0)
         return self.w_o(mixed.transpose(1, 2).flatten(2))
 
 
@@ -295,12 +325,15 @@ class SelfAttention(MultiHeadAttention):
         self.layer = layer
 
     def look(
-        self, x: Float[Tensor, "batch source d_model"], source_mask: Bool[Tensor, "batch source"]
+        self,
+        x: Float[Tensor, "batch source d_model"],
+        source_mask: Bool[Tensor, "batch source"],
+        off: Sequence[int] = (),
     ) -> tuple[Float[Tensor, "batch source d_model"], Attended]:
         """Look from every token of ``x`` at the others: the output, and the attention."""
         seen = self.keys_values(x)
         mixed, attended = self.mix(self._split(self.w_q(x)), seen.keys, seen.values, source_mask)
-        return self._join(mixed), attended
+        return self._join(mixed, off), attended
 
     def mix(
         self,
@@ -362,10 +395,13 @@ class EncoderLayer(nn.Module):
         self.add = Residual(config.dropout)
 
     def forward(
-        self, x: Float[Tensor, "batch source d_model"], source_mask: Bool[Tensor, "batch source"]
+        self,
+        x: Float[Tensor, "batch source d_model"],
+        source_mask: Bool[Tensor, "batch source"],
+        off: Sequence[int] = (),
     ) -> tuple[Float[Tensor, "batch source d_model"], Attended]:
-        """Return the layer's output and its attention."""
-        mixed, attended = self.self_attention.look(self.norms[0](x), source_mask)
+        """Return the layer's output and its attention; heads that are ``off`` hand over nothing."""
+        mixed, attended = self.self_attention.look(self.norms[0](x), source_mask, off)
         x = self.add(x, mixed)
         x = self.add(x, self.feedforward(self.norms[1](x)))
         return x, attended
@@ -394,11 +430,13 @@ class DecoderLayer(nn.Module):
         may_self: Bool[Tensor, "batch query key"] | None,
         source: KeysValues,
         may_cross: Bool[Tensor, "batch query_or_1 source"],
+        own_off: Sequence[int] = (),
+        cross_off: Sequence[int] = (),
     ) -> tuple[Float[Tensor, "batch query d_model"], DecoderAttended]:
         """Return the layer's output and both attentions; ``seen`` are keys and values of the tokens written so far."""
-        own, self_weights, self_scores = self.self_attention(self.norms[0](y), seen, may_self)
+        own, self_weights, self_scores = self.self_attention(self.norms[0](y), seen, may_self, own_off)
         y = self.add(y, own)
-        read, cross_weights, cross_scores = self.cross_attention(self.norms[1](y), source, may_cross)
+        read, cross_weights, cross_scores = self.cross_attention(self.norms[1](y), source, may_cross, cross_off)
         y = self.add(y, read)
         y = self.add(y, self.feedforward(self.norms[2](y)))
         return y, DecoderAttended(self_weights, self_scores, cross_weights, cross_scores)

@@ -20,6 +20,7 @@ makes its own once and has them all, as in Ainslie et al.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,9 @@ from pretrained.architectures import transformer
 from pretrained.architectures.record import Attended
 from pretrained.architectures.transformer import KeysValues, MultiHeadAttention, SelfAttention, Transformer, initialise
 from pretrained.shapes import Bool, Float
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EPSILON = 1e-6  # keeps RMSNorm from dividing by nothing
 
@@ -121,6 +125,7 @@ class GroupedQueryAttention(MultiHeadAttention):
         q: Float[Tensor, "batch head query d_head"],
         seen: KeysValues,
         may_attend: Bool[Tensor, "batch query key"] | None,
+        off: Sequence[int] = (),
     ) -> tuple[
         Float[Tensor, "batch query d_model"],
         Float[Tensor, "batch head query key"],
@@ -129,7 +134,7 @@ class GroupedQueryAttention(MultiHeadAttention):
         """Look with every head at what its group shares."""
         group = q.shape[1] // seen.keys.shape[1]
         shared = KeysValues(seen.keys.repeat_interleave(group, 1), seen.values.repeat_interleave(group, 1))
-        return super().attend(q, shared, may_attend)
+        return super().attend(q, shared, may_attend, off)
 
 
 class RotaryAttention(GroupedQueryAttention):
@@ -147,6 +152,7 @@ class RotaryAttention(GroupedQueryAttention):
         x: Float[Tensor, "batch query d_model"],
         seen: KeysValues,
         may_attend: Bool[Tensor, "batch query key"] | None,
+        off: Sequence[int] = (),
     ) -> tuple[
         Float[Tensor, "batch query d_model"],
         Float[Tensor, "batch head query key"],
@@ -154,4 +160,4 @@ class RotaryAttention(GroupedQueryAttention):
     ]:
         """Look from ``x``, which stands at the end of what is seen."""
         first = seen.keys.shape[2] - x.shape[1]
-        return self.attend(rotate(self._split(self.w_q(x)), first=first), seen, may_attend)
+        return self.attend(rotate(self._split(self.w_q(x)), first=first), seen, may_attend, off)

@@ -169,8 +169,12 @@ class TranslationRecipe(Recipe):
         return evaluation.score(model, _given(file))
 
     def measure(self, model: Translator, folder: Path) -> dict[str, Any]:
-        """Score the test files, and the alignment where there is one."""
-        return {"scores": shipping.scores(model, folder), **shipping.alignment(model, folder)}
+        """Score the test files, and attention against gold alignments and trees where the model has it."""
+        return {
+            "scores": shipping.scores(model, folder),
+            **shipping.alignment(model, folder),
+            **shipping.syntax(model, folder),
+        }
 
     def good_enough(self, scores: Mapping[str, Any]) -> bool:
         """Tell whether conversation reaches its bar."""

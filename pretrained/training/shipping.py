@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from pretrained import load, loading, registry, tokenization
-from pretrained.training import alignments, evaluation, language
+from pretrained.training import alignments, evaluation, language, relations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -157,6 +157,13 @@ def alignment(model: Translator, folder: Path) -> dict[str, Any]:
     gold = all((folder / file).is_file() for file in (alignments.DEV, alignments.TEST))
     looks = set(alignments.KINDS) & set(model.entry.attention)
     return {"alignment": alignments.for_card(model, folder)} if gold and looks else {}
+
+
+def syntax(model: Translator, folder: Path) -> dict[str, Any]:
+    """Tell ``relations``, if source tokens look at each other and the data has gold trees; else nothing."""
+    looks = relations.KIND in model.entry.attention and not model.entry.parent
+    gold = (folder / relations.FILE).is_file()
+    return {"relations": relations.score(model, folder / relations.FILE)} if gold and looks else {}
 
 
 def checkpoints(entry: Entry, run: Run, recipe: Recipe) -> dict[str, Any]:

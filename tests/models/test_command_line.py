@@ -235,6 +235,8 @@ def test_score_of_alignments_of_many_heads(capsys: pytest.CaptureFixture[str], t
         (["score", NAME], "expected a test file, got none"),
         (["score", "gpt-9", "--alignments", "any.jsonl"], "unknown model 'gpt-9'"),
         (["score", "gru-bahdanau", "--alignments", "/nowhere/gold.jsonl"], "no file /nowhere/gold.jsonl"),
+        (["score", "gru-bahdanau", "--relations", "any.conllu"], "gru-bahdanau finds no relations"),
+        (["score", "transformer", "--relations", "/nowhere/gold.conllu"], "no file /nowhere/gold.conllu"),
         (["score", "gru-seq2seq", "--alignments", "/nowhere/gold.jsonl"], "gru-seq2seq aligns no words: expected"),
         (["train", NAME, "--data", "/nowhere"], "no data folder at /nowhere"),
         (["train", "--all", "--data", "/nowhere"], "no data folder at /nowhere"),

@@ -1,18 +1,23 @@
 """What is changed in a run is what the trace shows, what follows depends on it, and nothing else does."""
 
+import copy
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from pretrained.intervention import Intervention
-from pretrained.registry import ENTRIES, Entry
+from pretrained.registry import Entry, entry
 from pretrained.trace import Trace
 from pretrained.translation import Translator, longest_output
 from tests.models import tiny
 
 TEXT = "The cat drank the milk because it was hungry."
 ALIGNED = [entry for entry in tiny.ENCODER_DECODERS if "alignment" in entry.attention]
-OTHERS = [entry for entry in tiny.ENCODER_DECODERS if "alignment" not in entry.attention]
+HEADED = [entry for entry in tiny.ENCODER_DECODERS if {"encoder-self", "cross"} <= {*entry.attention}]
+OTHERS = [entry for entry in tiny.ENCODER_DECODERS if entry not in (*ALIGNED, *HEADED)]
+KINDS = ("encoder-self", "decoder-self", "cross")
 STEP = 2
 
 
@@ -145,5 +150,76 @@ def test_it_is_a_value() -> None:
 
 def test_there_are_models_of_both_kinds() -> None:
     assert {"bahdanau:Bahdanau", "luong:Luong"} <= {entry.architecture for entry in ALIGNED}
+    assert {"transformer", "transformer-rotary", "transformer-performer"} <= {entry.name for entry in HEADED}
     assert len(OTHERS) > 3
-    assert {entry.name for entry in (*ALIGNED, *OTHERS)} <= {entry.name for entry in ENTRIES}
+
+
+# Heads switched off
+
+
+def off(kind: str, layer: int, head: int) -> Intervention:
+    return Intervention("switch-off", kind, layer, head)
+
+
+def projection(network: Any, kind: str, layer: int) -> torch.nn.Linear:
+    """The output projection of one attention."""
+    block = (network.encoder if kind == "encoder-self" else network.decoder)[layer]
+    found: torch.nn.Linear = (block.cross_attention if kind == "cross" else block.self_attention).w_o
+    return found
+
+
+@pytest.mark.parametrize("listed", HEADED, ids=lambda entry: entry.name)
+def test_a_head_that_is_off_is_one_whose_columns_of_the_projection_are_zero(listed: Entry) -> None:
+    network = tiny.network(listed)
+    choice = (off("encoder-self", 1, 0), off("decoder-self", 0, 1), off("cross", 1, 1), off("cross", 1, 0))
+    zeroed = copy.deepcopy(network)
+    for one in choice:
+        width = network.config.d_head
+        projection(zeroed, str(one.kind), one.layer).weight[:, one.head * width : (one.head + 1) * width] = 0
+    parallel = network.forward(tiny.SOURCE, tiny.TARGET, tiny.MASK, choice)
+    expected = zeroed.forward(tiny.SOURCE, tiny.TARGET, tiny.MASK)
+    tiny.close(parallel.logits, expected.logits, 1e-6 * float(expected.logits.abs().max()))
+    for one, other in zip(parallel.attention, expected.attention, strict=True):
+        tiny.close(one.weights, other.weights, 1e-6)
+    # Step by step, as it writes, the same; each of them changes something by itself.
+    encoding = network.encode(tiny.SOURCE, tiny.MASK, choice)
+    state = network.start(encoding)
+    for place, token in enumerate(tiny.TARGET.unbind(1)):
+        step = network.step(token, state, encoding, choice)
+        tiny.close(step.logits, parallel.logits[:, place], 1e-4)
+        state = step.state
+    whole = network.forward(tiny.SOURCE, tiny.TARGET, tiny.MASK).logits
+    for one in choice:
+        assert (network.forward(tiny.SOURCE, tiny.TARGET, tiny.MASK, (one,)).logits - whole).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_a_head_is_that_of_a_model_without_its_columns(kind: str) -> None:
+    model = tiny.translator(entry("transformer"))
+    before = model.run(TEXT)
+    after = model.run(TEXT, interventions=(off(kind, 0, 1),))
+    # In its own layer it looks as it did, at what it looked at.
+    first_rows = [trace.attention_of(kind)[0].weights[:, 0] for trace in (before, after)]
+    np.testing.assert_array_equal(*first_rows)
+    assert model.run(TEXT).log_probability == before.log_probability
+    width = model.network.config.d_head  # type: ignore[attr-defined]
+    projection(model.network, kind, 0).weight[:, width : 2 * width] = 0
+    zeroed = model.run(TEXT)
+    assert zeroed.target_tokens == after.target_tokens
+    assert zeroed.log_probability == pytest.approx(after.log_probability, rel=1e-6)
+    for name, array in zeroed.arrays().items():
+        np.testing.assert_allclose(after.arrays()[name], array, atol=1e-5, err_msg=name)
+
+
+def test_a_head_that_is_not_there_is_named() -> None:
+    model = tiny.translator(entry("transformer"))
+    for wrong, expected in (
+        (off("cross", 2, 0), "expected a layer below 2, a head below 2, got .*layer=2"),
+        (off("cross", 0, 2), "expected a layer below 2, a head below 2, got .*head=2"),
+        (off("alignment", 0, 0), "expected a head of encoder-self, decoder-self, cross switched off"),
+        (paint(np.eye(12)[0]), "expected a head of encoder-self, decoder-self, cross switched off"),
+    ):
+        with pytest.raises(ValueError, match=f"^transformer: {expected}"):
+            model.run(TEXT, interventions=(wrong,))
+    with pytest.raises(ValueError, match=r"^gru-selfattention: expected a row painted"):
+        tiny.translator(entry("gru-selfattention")).run(TEXT, interventions=(off("encoder-self", 0, 0),))

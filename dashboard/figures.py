@@ -484,7 +484,7 @@ def head_roles(scored: NDArray[np.float64], names: tuple[str, ...], *, model: st
     from pretrained.analysis.roles import ROLES
 
     return Matrix(
-        np.nan_to_num(scored),
+        np.nan_to_num(scored).astype(np.float32),
         names,
         tuple(role.name for role in ROLES),
         title="What each head looks at",
@@ -501,7 +501,7 @@ def head_roles(scored: NDArray[np.float64], names: tuple[str, ...], *, model: st
     )
 
 
-def similar_heads(found: NDArray[np.float64], names: tuple[str, ...], *, model: str) -> Matrix:
+def similar_heads(found: NDArray[np.float32], names: tuple[str, ...], *, model: str) -> Matrix:
     """Describe how alike every two heads are, ``[head, other]``."""
     return Matrix(
         found,
@@ -541,7 +541,7 @@ def one_update(found: Update, shown: int, *, model: str) -> list[Matrix]:
         scale=Scale.DIVERGING,
         may_attend=(np.arange(len(units)) < shown * d_head)[None],
         source=model,
-        query_axis="concatenation",
+        query_axis="joined",
         key_axis="number",
         query_id="concatenation",
         key_id="concatenated",

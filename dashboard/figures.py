@@ -568,7 +568,9 @@ def head_importance(found: Importance, *, model: str) -> Matrix:
     import numpy as np
 
     changes = np.concatenate(list(found.change.values()))
-    layers = tuple(f"{kind} {layer}" for kind, change in found.change.items() for layer in range(len(change)))
+    layers = tuple(
+        f"{kind.removesuffix('-self')} {layer}" for kind, change in found.change.items() for layer in range(len(change))
+    )
     return Matrix(
         changes,
         layers,

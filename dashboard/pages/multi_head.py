@@ -76,7 +76,10 @@ with small:
     )
 
 st.subheader(story.STEP, anchor=False)
-st.latex(r"\mathrm{MultiHead}(x) = [\,o_0 ; o_1 ; \dots\,]\, W_O + b = \sum_h o_h W_O^{(h)} + b\;")
+st.latex(
+    r"\begin{aligned} \mathrm{MultiHead}(x) &= [\,o_0 ; o_1 ; \dots\,]\, W_O + b \\ "
+    r"&= \textstyle\sum_h o_h W_O^{(h)} + b \end{aligned}\;"
+)
 st.markdown(
     "Each head $h$ mixes its values to $o_h$. The slices are put side by side and projected by $W_O$. That is the "
     "same as a **sum**: every head's slice, times its own rows of $W_O$, is its part of what is added to the token's "

@@ -542,7 +542,7 @@ def head_roles(scored: NDArray[np.float64], names: tuple[str, ...], *, model: st
     from pretrained.analysis.roles import ROLES
 
     return Matrix(
-        np.nan_to_num(scored),
+        np.nan_to_num(scored).astype(np.float32),
         names,
         tuple(role.name for role in ROLES),
         title="What each head looks at",
@@ -559,7 +559,7 @@ def head_roles(scored: NDArray[np.float64], names: tuple[str, ...], *, model: st
     )
 
 
-def similar_heads(found: NDArray[np.float64], names: tuple[str, ...], *, model: str) -> Matrix:
+def similar_heads(found: NDArray[np.float32], names: tuple[str, ...], *, model: str) -> Matrix:
     """Describe how alike every two heads are, ``[head, other]``."""
     return Matrix(
         found,
@@ -599,7 +599,7 @@ def one_update(found: Update, shown: int, *, model: str) -> list[Matrix]:
         scale=Scale.DIVERGING,
         may_attend=(np.arange(len(units)) < shown * d_head)[None],
         source=model,
-        query_axis="concatenation",
+        query_axis="joined",
         key_axis="number",
         query_id="concatenation",
         key_id="concatenated",
@@ -626,7 +626,9 @@ def head_importance(found: Importance, *, model: str) -> Matrix:
     import numpy as np
 
     changes = np.concatenate(list(found.change.values()))
-    layers = tuple(f"{kind} {layer}" for kind, change in found.change.items() for layer in range(len(change)))
+    layers = tuple(
+        f"{kind.removesuffix('-self')} {layer}" for kind, change in found.change.items() for layer in range(len(change))
+    )
     return Matrix(
         changes,
         layers,

@@ -59,7 +59,7 @@ class Translator(Model):
         clock = [time.perf_counter()]
         source = torch.tensor([pieces.ids])
         # A row is painted while writing; a head is off from the first token read.
-        encoding = self.network.encode(source, **_given([one for one in interventions if one.position is None]))
+        encoding = self.network.encode(source, None, **_given([one for one in interventions if one.position is None]))
         clock.append(time.perf_counter())
         ids, states, logits = self.greedy(encoding, longest_output(len(pieces.ids)), interventions)
         clock.append(time.perf_counter())
@@ -177,7 +177,7 @@ class Translator(Model):
     def _expect_head(self, one: Intervention, heads: Mapping[str, tuple[int, int]]) -> None:
         if one.action != "switch-off" or one.kind not in heads:
             raise ValueError(f"{self.entry.name}: expected a head of {', '.join(heads)} switched off, got {one}")
-        layers, count = heads[one.kind]
+        layers, count = heads[str(one.kind)]
         if one.layer >= layers or one.head >= count:
             raise ValueError(f"{self.entry.name}: expected a layer below {layers}, a head below {count}, got {one}")
 

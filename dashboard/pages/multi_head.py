@@ -76,7 +76,10 @@ with small:
     )
 
 st.subheader(story.STEP, anchor=False)
-st.latex(r"\mathrm{MultiHead}(x) = [\,o_0 ; o_1 ; \dots\,]\, W_O + b = \sum_h o_h W_O^{(h)} + b\;")
+st.latex(
+    r"\begin{aligned} \mathrm{MultiHead}(x) &= [\,o_0 ; o_1 ; \dots\,]\, W_O + b \\ "
+    r"&= \textstyle\sum_h o_h W_O^{(h)} + b \end{aligned}\;"
+)
 st.markdown(
     "Each head $h$ mixes its values to $o_h$. The slices are put side by side and projected by $W_O$. That is the "
     "same as a **sum**: every head's slice, times its own rows of $W_O$, is its part of what is added to the token's "
@@ -153,7 +156,7 @@ left, right = st.columns([1, 1], gap="medium")
 with left:
     matrix([figures.head_roles(scored, names, model=f"{trace.model}, {kind}")], key=f"roles-{kind}")
 with right:
-    alike = analysis.similarity(maps)
+    alike = analysis.similarity(maps).astype(np.float32)
     matrix([figures.similar_heads(alike, names, model=f"{trace.model}, {kind}")], key=f"alike-{kind}")
 agreed = analysis.agreement(maps)
 given = [roles.held(one) for one in scored]
@@ -234,7 +237,7 @@ def switch_off() -> None:
     changed = runs.run(trace.model, trace.text, tuple(offered[name].off for name in off))
     for column, title, one in zip(st.columns(2), ("All heads", "Without these"), (trace, changed), strict=True):
         with column:
-            st.caption(f"{title}: log-probability {number(one.log_probability, 2)}")
+            st.caption(f"{title}: what is written has log-probability {number(one.log_probability, 2)}")
             controls.translation(one)
     same = changed.target_tokens == trace.target_tokens
     st.markdown("**The translation stays the same.**" if same else "**The translation changes.**")
@@ -259,29 +262,29 @@ if result is not None:
             alt=f"Log-probability of the translation with 0 to {total} heads off",
         )
         st.caption(f"The dotted line: {found.spared} heads off, the last point with the same translation.")
-    st.markdown(
-        f"Alone, {alone.n_needed} of {total} heads change the translation. Together, **{found.spared} of {total}** can "
-        "be off before it changes: "
-        + (
-            "at least a third. **The claim holds here.**"
-            if 3 * found.spared >= total
-            else "some, but less than a third. **The claim holds here in part.**"
-            if found.spared
-            else "none. **The claim does not hold here.**"
+        st.markdown(
+            f"Alone, {alone.n_needed} of {total} heads change the translation. Together, **{found.spared} of {total}** "
+            "can be off before it changes: "
+            + (
+                "at least a third. **The claim holds here.**"
+                if 3 * found.spared >= total
+                else "some, but less than a third. **The claim holds here in part.**"
+                if found.spared
+                else "none. **The claim does not hold here.**"
+            )
         )
-    )
-    if found.spared < total:
-        st.caption("With one head more off it writes:")
-        st.text(found.after or "(nothing)")
-    st.caption(
-        "The order is fixed by what each head does alone; another order may spare more. One sentence is no proof: what "
-        "is spared here may be needed elsewhere, and longer sentences need more heads."
-    )
+        if found.spared < total:
+            st.caption("With one head more off it writes:")
+            st.text(found.after or "(nothing)")
+        st.caption(
+            "The order is fixed by what each head does alone; another order may spare more. One sentence is no proof: "
+            "another may need what is spared here. Try a long one."
+        )
 
 st.subheader(story.HURTS, anchor=False)
 st.markdown(
-    "Heads find neighbours, yet nothing in queries, keys and values says **where** a token stands: shuffle the words, "
-    "and every head gives each the same mixture as before. That some look at the token before is learnt from numbers "
-    "added to the embeddings: **positions**."
+    "Some heads find the token before, yet the rule of attention knows **no order**: were the words shuffled, every "
+    "head would give each the same mixture as before. Where a token stands must be put into its vector beforehand: its "
+    "**position**."
 )
 story.closing("multi-head")

@@ -11,7 +11,7 @@ own translation of one sentence.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from pretrained.tokenization import START
 from pretrained.translation import forbid_specials, longest_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from pretrained.architectures.transformer import MultiHeadAttention, Transformer
     from pretrained.trace import AttentionMap
@@ -149,7 +149,7 @@ def _read_by(
     layers = encoding.layers if encoder else network.record(encoding, written, ()).states[network.config.n_layers :]
     embedded = network.embedding(ids) * network.config.d_model**0.5 + network.positions(ids.shape[1])
     x = layers[layer - 1].values if layer else embedded
-    block = (network.encoder if encoder else network.decoder)[layer]
+    block: Any = (network.encoder if encoder else network.decoder)[layer]
     normed = block.norms[0](x)
     if encoder:
         return block.self_attention, normed, normed, None
@@ -256,7 +256,7 @@ class Pruned:
     after: str
 
 
-def pruned(model: Translator, text: str) -> Iterator[float]:
+def pruned(model: Translator, text: str) -> Generator[float, None, Pruned]:
     """Switch every head off alone, then more and more of them together, the least important first.
 
     Each time one pass asks how likely the model's own translation of the text is then.

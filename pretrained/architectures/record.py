@@ -101,7 +101,10 @@ class EncoderDecoder(Protocol):
     """The shape of a translation architecture."""
 
     def encode(
-        self, source: Int[Tensor, "batch source"], source_mask: Bool[Tensor, "batch source"] | None = None
+        self,
+        source: Int[Tensor, "batch source"],
+        source_mask: Bool[Tensor, "batch source"] | None = None,
+        interventions: Sequence[Intervention] = (),
     ) -> Any:
         """Read a source; ``source_mask`` is True at real tokens, ``None`` means all are."""
 

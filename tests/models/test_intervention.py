@@ -199,8 +199,8 @@ def test_a_run_without_a_head_is_that_of_a_model_without_its_columns(kind: str) 
     before = model.run(TEXT)
     after = model.run(TEXT, interventions=(off(kind, 0, 1),))
     # In its own layer it looks as it did, at what it looked at.
-    first_rows = [trace.attention_of(kind)[0].weights[:, 0] for trace in (before, after)]
-    np.testing.assert_array_equal(*first_rows)
+    own, same = (trace.attention_of(kind)[0].weights[:, 0] for trace in (before, after))
+    np.testing.assert_array_equal(own, same)
     assert model.run(TEXT).log_probability == before.log_probability
     width = model.network.config.d_head  # type: ignore[attr-defined]
     projection(model.network, kind, 0).weight[:, width : 2 * width] = 0

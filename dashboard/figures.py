@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from pretrained.analysis.bottleneck import Remembered
     from pretrained.analysis.lengths import Scored
+    from pretrained.analysis.masks import Leak, Padded
     from pretrained.analysis.reach import Paths
     from pretrained.analysis.rows import Spread
+    from pretrained.analysis.self_attention import Head, Pointing, Referents, Scaling
     from pretrained.beam import Beam
     from pretrained.trace import AttentionMap, StateMap, Trace
     from viz import tree
@@ -474,3 +476,201 @@ def beam_table(found: Beam, greedy: Trace) -> dict[str, list[str]]:
         "tokens": [str(count) for *_, count in outputs.values()],
         "per token": [number(total / count) for _, total, count in outputs.values()],
     }
+
+
+OPERATIONS = {
+    "queries": ("0 · the query", "What this token looks for: one number for each unit of the head."),
+    "keys": ("1 · the keys", "Each row is a token: what it is found by, on the same units as the query."),
+    "products": ("2 · dot products", "The query times each token's key, unit by unit, added up: large where they fit."),
+    "scores": ("3 · divided by √d_head", "The same numbers, made smaller, on the same colours."),
+    "weights": ("4 · softmax", "All positive, and 1 together."),
+    "weighted": ("5 · weights times values", "Each row is a token's value times its weight: what it hands over here."),
+    "output": ("6 · the sum", "All rows added up: what this head says about the token."),
+}
+"""What stands above and below each operation of a head, by its name in ``self_attention.OPERATIONS``."""
+
+
+def operation(made: Head, name: str, query: int, tokens: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe what one operation of a head makes for one query; what is rescaled keeps its colours."""
+    import numpy as np
+
+    title, reading = OPERATIONS[name]
+    values, one_row = made.made(name, query), name not in ("keys", "weighted")
+    on_tokens = name in ("products", "scores", "weights")
+    same_colours = {"scores": "products", "output": "weighted", "weighted": "output"}
+    bound = max(float(np.abs(made.made(other, query)).max()) for other in (name, same_colours.get(name, name)))
+    return Matrix(
+        values,
+        tokens[query : query + 1] if one_row else tokens,
+        tokens if on_tokens else tuple(str(unit) for unit in range(values.shape[1])),
+        title=title,
+        reading=reading,
+        scale=Scale.WEIGHTS if name == "weights" else Scale.SCORES if on_tokens else Scale.DIVERGING,
+        limit=None if name == "weights" else bound or 1.0,
+        source=model,
+        query_axis="query" if one_row else AXIS_NAMES[SOURCE],
+        key_axis=AXIS_NAMES[SOURCE] if on_tokens else "unit",
+        query_id="query" if one_row else SOURCE,
+        key_id=SOURCE if on_tokens else "head-unit",
+    )
+
+
+def head_formula(made: Head, name: str, query: int, key: int) -> str:
+    """Write one operation of a head as LaTeX, with the numbers of one query and one key."""
+    from pretrained.analysis.self_attention import dot_product
+
+    def vector(values: NDArray[np.floating]) -> str:
+        return rf"[{', '.join(f'{value:.2f}' for value in values[:3])}, \dots]"
+
+    q, k, v, out = made.queries[query], made.keys[key], made.values[key], made.output[query]
+    product, score, weight = (rows[query, key] for rows in (made.products, made.scores, made.weights))
+    width, written = len(q), dot_product(q, k)
+    parts = " + ".join(rf"({one:.2f})({other:.2f})" for one, other in written.factors)
+    mixed = sorted(made.made("weighted", query)[:, 0].tolist(), key=abs, reverse=True)
+    more = r"+ \dots " if len(mixed) > 3 else ""
+    lines = {
+        "queries": (r"q_i &= W_Q \, \mathrm{LN}(x_i) + b_Q", rf"q_{{{query}}} &= {vector(q)}"),
+        "keys": (r"k_j &= W_K \, \mathrm{LN}(x_j) + b_K", rf"k_{{{key}}} &= {vector(k)}"),
+        "products": (
+            rf"q_{{{query}}} \cdot k_{{{key}}} &= {parts}",
+            rf"&\quad {written.rest:+.2f} \;\text{{(the other {width - len(written.factors)})}}",
+            rf"&= {written.total:.2f}",
+        ),
+        "scores": (
+            rf"s_{{{query},{key}}} &= q_{{{query}}} \cdot k_{{{key}}} \,/\, \sqrt{{d_{{head}}}}",
+            rf"&= {product:.2f} \,/\, \sqrt{{{width}}} = {product:.2f} \,/\, {width**0.5:.2f}",
+            rf"&= {score:.2f}",
+        ),
+        "weights": (
+            rf"a_{{{query},{key}}} &= \exp(s_{{{query},{key}}}) \,/\, \textstyle\sum_m \exp(s_{{{query},m}})",
+            rf"&= {made.exponential(query, key):.3g} \,/\, {made.total(query):.3g} = {weight:.3f}",
+        ),
+        "weighted": (
+            r"v_j &= W_V \, \mathrm{LN}(x_j) + b_V",
+            rf"a_{{{query},{key}}}\, v_{{{key}}} &= {weight:.3f} \cdot {vector(v)}",
+            rf"&= {vector(weight * v)}",
+        ),
+        "output": (
+            r"o_i &= \textstyle\sum_j a_{ij}\, v_j",
+            rf"o_{{{query}}} &= {vector(out)}",
+            rf"&\text{{unit 0: }} {signed_sum(mixed[:3])} {more}= {out[0]:.2f}",
+        ),
+    }
+    return r"\begin{aligned}" + r" \\[4pt] ".join(lines[name]) + r"\end{aligned}\;"
+
+
+def slopes(found: Scaling, *, x_axis: str, theme: ThemeName) -> go.Figure:
+    """Draw how much the softmax moves with its scores, divided and not, for every head or width."""
+    import numpy as np
+
+    places = np.arange(len(found.names), dtype=np.float32)
+    return curves(
+        [
+            Curve("divided by √d_head", places, found.divided.slope, dots=True, line=False),
+            Curve("not divided", places, found.plain.slope, dots=True, line=False),
+        ],
+        x_axis=x_axis,
+        y_axis="slope of the softmax",
+        x_labels=found.names,
+        y_range=(0, 1.15 * float(max(found.divided.slope.max(), found.plain.slope.max()))),
+        theme=theme,
+    )
+
+
+def random_table(found: Scaling) -> dict[str, list[str]]:
+    """Describe random vectors by columns: their width, what their products vary by, how often one token gets all."""
+    from viz.bars import percent
+    from viz.matrix import number
+
+    return {
+        "d_head": list(found.names),
+        "variance of q · k": [number(float(one), 1) for one in found.variance],
+        "decided rows": [percent(float(one)) for one in found.plain.decided],
+        "decided, divided": [percent(float(one)) for one in found.divided.decided],
+    }
+
+
+def from_pronoun(found: Pointing, tokens: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe where every head looks from a pronoun."""
+    return Matrix(
+        found.weights,
+        found.heads,
+        tokens,
+        title="From the pronoun, every head",
+        reading="Each row is a head, named layer.head; its colours show where it looks from the pronoun.",
+        source=f"{model}, token {found.pronoun}",
+        query_axis="layer.head",
+        key_axis=AXIS_NAMES[SOURCE],
+        query_id="heads",
+        key_id=SOURCE,
+    )
+
+
+def referents(found: Referents, endings: Sequence[tuple[str, str, str]], *, model: str) -> Matrix:
+    """Describe the weights from "it" to each noun, a row for every sentence and noun."""
+    import numpy as np
+
+    return Matrix(
+        np.concatenate(list(found.weights), 1).T,
+        tuple(f"{ending}: {noun}" for ending, _, _ in endings for _, noun, _ in endings),
+        found.heads,
+        title="From “it” to each noun",
+        reading=f"Each column is a head, named layer.head. Upper two rows: the sentence with “{endings[0][0]}”; lower "
+        f"two: with “{endings[1][0]}”. What is missing to 1 goes to other tokens.",
+        source=model,
+        query_axis="noun",
+        key_axis="layer.head",
+        query_id="nouns",
+        key_id="heads",
+    )
+
+
+def row_of(drawn: Matrix, row: int) -> Matrix:
+    """Describe one row of a matrix, on the colours of the whole."""
+    rows = slice(row, row + 1)
+    return replace(
+        drawn,
+        weights=drawn.weights[rows],
+        query_tokens=drawn.query_tokens[rows],
+        consumed_tokens=None if drawn.consumed_tokens is None else drawn.consumed_tokens[rows],
+        may_attend=None if drawn.may_attend is None else drawn.may_attend[rows],
+        limit=None if drawn.scale is Scale.WEIGHTS else drawn.bound,
+        query_axis="row",
+        query_id="row",
+    )
+
+
+def padding(found: Padded, layer: int, head: int, tokens: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe one head of a sentence that was padded to the length of another."""
+    import numpy as np
+
+    real = np.arange(found.width) < found.length
+    return Matrix(
+        found.weights[layer, head],
+        tokens,
+        (*tokens, *("<pad>",) * (found.width - found.length)),
+        title=f"Encoder self-attention in the batch, layer {layer}, head {head}",
+        reading="Each row is a token of your sentence; hatched columns are padding, struck out in every row.",
+        may_attend=np.tile(real, (found.length, 1)),
+        source=f"{model}, layer {layer}, head {head}",
+        query_axis=AXIS_NAMES[SOURCE],
+        key_axis="place in the batch",
+        query_id=SOURCE,
+        key_id="batch",
+    )
+
+
+def unmasked(found: Leak, attended: AttentionMap, head: int, *, model: str) -> list[Matrix]:
+    """Describe one head of the decoder's self-attention as it is, and as it would be without its mask."""
+    masked = attention(attended, head, model=model, title="With the mask")
+    return [
+        masked,
+        replace(
+            masked,
+            weights=found.weights[attended.layer, head],
+            may_attend=None,
+            title="Without it",
+            reading="The same rows and the same keys; everything right of the diagonal is the future.",
+            source=f"{model} without its causal mask, layer {attended.layer}, head {head}",
+        ),
+    ]

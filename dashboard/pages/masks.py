@@ -132,7 +132,7 @@ with picture:
             st.plotly_chart(
                 figures.over_tokens(
                     {"with the mask": leak.moved_masked, "without it": leak.moved_plain},
-                    trace.target_tokens[:-1],
+                    trace.target_tokens[: len(leak.moved_plain)],
                     y_axis="share of probability that moves",
                     theme=controls.theme(),
                 ),
@@ -171,8 +171,8 @@ with words:
                 else "**Something moves although the mask is there.** "
             )
             + (
-                f"Without it {leak.leaking} of {steps - 1} rows move: **the answer leaks**. A model trained so could "
-                "be right by copying and learn no French; the mask leaves it nothing to copy."
+                f"Without it {leak.leaking} of {len(leak.moved_plain)} rows move: **the answer leaks**. A model "
+                "trained so could be right by copying and learn no French; the mask leaves it nothing to copy."
                 if leak.leaking
                 else "Without it nothing moves either: **no leak on this sentence**."
             )

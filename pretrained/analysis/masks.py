@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pretrained.trace import AttentionMap
     from pretrained.translation import Translator
 
+MOST_SWAPPED = 32  # tokens: each costs a pass of its own
 EQUAL = 1e-4
 """Numbers that differ by less than this are the same but for rounding."""
 
@@ -60,11 +61,12 @@ def decode(
         may_attend: which positions its self-attention sees from which.
     """
     batch, length = target.shape
+    copies = cast("Encoding", network.select(encoding, torch.zeros(batch, dtype=torch.long)))
     may_self = may_attend.expand(batch, -1, -1)
-    may_cross = encoding.source_mask[:, None].expand(batch, length, -1)
+    may_cross = copies.source_mask[:, None].expand(-1, length, -1)
     y = network.embedding(target) * network.config.d_model**0.5 + network.positions(length)
     found = []
-    for block, source in zip(network.decoder, encoding.cross, strict=True):
+    for block, source in zip(network.decoder, copies.cross, strict=True):
         layer = cast("DecoderLayer", block)
         y, attended = layer(y, layer.keys_values(y), may_self, source, may_cross)
         found.append(attended.self_weights)
@@ -79,7 +81,8 @@ class Leak:
         masked: how likely the model finds each token of its own translation, given those before it.
         plain: the same where it sees those behind it too, the token itself among them.
         moved_masked: by how much the probabilities at a row change if the token that belongs there is swapped in what
-            the decoder reads next: the total variation distance, 0..1; the last row has nothing behind it.
+            the decoder reads next: the total variation distance, 0..1. Of the first ``MOST_SWAPPED`` rows, and never of
+            the last, which has nothing behind it.
         moved_plain: the same without the mask.
         future: the share of the weights that goes to later positions without the mask, mean over the rows that have
             any; one row a layer. With the mask it is 0.
@@ -135,10 +138,10 @@ def leak(model: Translator, text: str) -> Leak:
     encoding = network.encode(torch.tensor([model.read(text).ids]))
     ids, _, logits = model.greedy(encoding, longest_output(encoding.hidden.shape[1]))
     length = len(ids)
-    # One copy as it is, then one for every token that something stands behind, with that token swapped.
-    targets = torch.tensor([START, *ids[:-1]]).repeat(length, 1)
-    swapped = torch.arange(1, length)
-    targets[swapped, swapped] = torch.stack(logits)[:-1].topk(2).indices[:, 1]
+    # One copy as it is, then one for every token to be swapped: at place t it reads what row t - 1 wrote.
+    swapped = torch.arange(1, min(length, MOST_SWAPPED + 1))
+    targets = torch.tensor([START, *ids[:-1]]).repeat(1 + len(swapped), 1)
+    targets[swapped, swapped] = torch.stack(logits)[swapped - 1].topk(2).indices[:, 1]
     seen = [decode(network, encoding, targets, mask) for mask in (causal(length), torch.ones_like(causal(length)))]
     own, moved = zip(*(_read(network, one, ids) for one in seen), strict=True)
     weights = torch.stack([one[0] for one in seen[1].weights])
@@ -246,8 +249,8 @@ def _read(
     network: Transformer, decoded: Decoded, ids: list[int]
 ) -> tuple[Float[Tensor, " row"], Float[Tensor, " swapped"]]:
     """Give the probabilities of the own tokens, and how far each row moved where the token behind it was swapped."""
-    rows = torch.arange(len(ids) - 1)
+    rows = torch.arange(len(decoded.hidden) - 1)
     hidden = torch.cat([decoded.hidden[0], decoded.hidden[rows + 1, rows]])
     logits = nn.functional.linear(network.decoder_norm(hidden), network.embedding.weight, network.output_bias)
-    own, swapped = torch.softmax(forbid_specials(logits), -1).split([len(ids), len(ids) - 1])
-    return own[range(len(ids)), ids], (own[:-1] - swapped).abs().sum(-1) / 2
+    own, swapped = torch.softmax(forbid_specials(logits), -1).split([len(ids), len(rows)])
+    return own[range(len(ids)), ids], (own[: len(rows)] - swapped).abs().sum(-1) / 2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dashboard import figures, runs
+from dashboard import charts, runs
 from pretrained import registry
 from pretrained.analysis.lengths import by_length
 from viz.bars import candidate_bars
@@ -87,7 +87,7 @@ def translators() -> list[str]:
 
 def scores_by_length(names: Sequence[str], *, theme: ThemeName) -> go.Figure:
     """Draw the chrF of models against the length of the test sentences."""
-    return figures.scores_by_length({name: by_length(runs.card(name)) for name in names}, None, theme=theme)
+    return charts.scores_by_length({name: by_length(runs.card(name)) for name in names}, None, theme=theme)
 
 
 def learners() -> list[str]:

@@ -1,32 +1,22 @@
-"""From a trace's arrays to figures, with the words that stand under them."""
+"""From a trace's arrays to matrices, with the words that stand under them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from viz.curves import Curve, curves
 from viz.matrix import Matrix, Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
-    import plotly.graph_objects as go
     from numpy.typing import NDArray
 
-    from pretrained.analysis.bottleneck import Remembered
-    from pretrained.analysis.cost import Speeds
-    from pretrained.analysis.efficient import Scaling
-    from pretrained.analysis.heads import Importance, Pruned, Update
-    from pretrained.analysis.lengths import Scored
-    from pretrained.analysis.reach import Paths
-    from pretrained.analysis.residual import Stream
-    from pretrained.analysis.rows import Spread
-    from pretrained.beam import Beam
+    from pretrained.analysis.heads import Importance, Update
+    from pretrained.analysis.masks import Leak, Padded
+    from pretrained.analysis.self_attention import Head, Pointing, Referents
     from pretrained.trace import AttentionMap, StateMap, Trace
-    from viz import tree
-    from viz.palette import ThemeName
 
 # Axes with the same id share one cursor on a page. What a decoder reads is its output one step late: not the same axis.
 SOURCE, TARGET, CONSUMED, SLOT = "source", "target", "consumed", "slot"
@@ -49,7 +39,6 @@ READINGS = {
     "decoder-self": "Each row is a French token being written; it gathers only from what has been written before it.",
     "cross": "Each row is a French token being written; its colours show which English tokens this head looked at.",
 }
-
 # A layer has those of its cell: the first five an LSTM's, the others a GRU's.
 GATES = {
     "gate-i": ("i · the input gate", "How much of the candidate g enters the cell state: near 0 nothing, near 1 all."),
@@ -237,41 +226,6 @@ def position_products(products: NDArray[np.float32], tokens: tuple[str, ...], *,
     )
 
 
-def waves(pos: int, unit: int, n_positions: int, d_model: int, *, theme: ThemeName) -> go.Figure:
-    """Draw a few units of the encoding against position, the given one first; this sentence's positions are dots."""
-    import numpy as np
-
-    from pretrained.analysis.positions import wave, worked
-
-    places, between = np.arange(n_positions, dtype=np.float64), np.linspace(0, n_positions - 1, 400)
-    others = [other for other in (0, d_model // 8, d_model // 4, d_model // 2) if other != unit]
-    drawn = []
-    for place, one in enumerate((unit, *others[:3])):
-        name = f"unit {one}, repeats after {worked(0, one, d_model).turn:,.1f} positions"
-        drawn.append(Curve(name, between, wave(one, d_model, between), colour=place))
-        drawn.append(Curve(name, places, wave(one, d_model, places), colour=place, dots=True, line=False, legend=False))
-    return curves(drawn, x_axis="position", y_axis="value", marked=pos, y_range=(-1.1, 1.1), height=380, theme=theme)
-
-
-def products_by_distance(products: NDArray[np.float32], d_model: int, *, theme: ThemeName) -> go.Figure:
-    """Draw the dot product of two positions against their distance: every pair of this sentence, and the formula."""
-    import numpy as np
-
-    from pretrained.analysis.positions import dot_product_at, pairs_by_distance
-
-    between = np.linspace(0, len(products) - 1, 400)
-    return curves(
-        [
-            Curve("formula", between, dot_product_at(between, d_model)),
-            Curve("each pair of this sentence", *pairs_by_distance(products), dots=True, line=False, colour=0),
-        ],
-        x_axis="distance, in tokens",
-        y_axis="dot product",
-        height=420,
-        theme=theme,
-    )
-
-
 def date_alignment(trace: Trace) -> Matrix:
     """Describe where a reader of dates looked, character by character."""
     (alignment,) = trace.attention_of("alignment")
@@ -283,71 +237,6 @@ def date_alignment(trace: Trace) -> Matrix:
         query_id="date-written",
         key_id="date-typed",
     )
-
-
-def power(value: float) -> str:
-    """Write a number from 0 to 1 as LaTeX, however small it is: ``0.227``, or ``3.1 · 10^-5``."""
-    if value >= 0.001 or value == 0:
-        return f"{value:.3f}"
-    digits, exponent = f"{value:.1e}".split("e")
-    return rf"{digits} \cdot 10^{{{int(exponent)}}}"
-
-
-def ending(probabilities: NDArray[np.float32], step: int, *, theme: ThemeName) -> go.Figure:
-    """Draw how likely the end of the sentence was at every step."""
-    import numpy as np
-
-    steps = np.arange(len(probabilities), dtype=np.float32)
-    return curves(
-        [Curve("probability of </s>", steps, probabilities, dots=True)],
-        x_axis="output step",
-        y_axis="probability of </s>",
-        marked=step,
-        y_range=(-0.03, 1.03),
-        height=230,
-        theme=theme,
-    )
-
-
-def scores_by_length(scored: Mapping[str, Sequence[Scored]], here: int | None, *, theme: ThemeName) -> go.Figure:
-    """Draw models' scores against the length of test sentences; ``here`` marks a range, counted from 0."""
-    import numpy as np
-
-    drawn = [
-        Curve(name, np.arange(len(ranges), dtype=np.float32), np.array([one.chrf for one in ranges]), dots=True)
-        for name, ranges in scored.items()
-    ]
-    return curves(
-        drawn,
-        x_axis="words in the English sentence",
-        y_axis="chrF",
-        marked=here,
-        y_range=(0, 75),
-        x_labels=[one.name for one in next(iter(scored.values()))],
-        height=340,
-        theme=theme,
-    )
-
-
-def remembered(found: Sequence[Remembered], *, theme: ThemeName) -> go.Figure:
-    """Draw how likely a model still finds its own translation, against how much it has read."""
-    import numpy as np
-
-    tokens = np.array([one.tokens for one in found], np.float32)
-    probability = np.array([one.probability for one in found], np.float32)
-    return curves(
-        [Curve("this sentence", tokens, probability, dots=True)],
-        x_axis="tokens read",
-        y_axis="probability of a token",
-        y_range=(0, 1.15 * float(probability.max())),
-        height=300,
-        theme=theme,
-    )
-
-
-def signed_sum(parts: Sequence[float]) -> str:
-    """Write a sum's parts as LaTeX, each with its sign."""
-    return " ".join(f"{part:+.2f}" for part in parts).removeprefix("+")
 
 
 def reached(found: NDArray[np.float32], tokens: tuple[str, ...], *, model: str) -> Matrix:
@@ -366,40 +255,6 @@ def reached(found: NDArray[np.float32], tokens: tuple[str, ...], *, model: str) 
         query_id="depth",
         key_id=SOURCE,
     )
-
-
-def path_lengths(found: Paths, *, theme: ThemeName) -> go.Figure:
-    """Draw how far apart two tokens of an encoder are in layers or steps, against their distance."""
-    import numpy as np
-
-    drawn = []
-    for name, lengths in (
-        ("recurrent, steps", found.recurrent),
-        ("convolution, layers", found.convolutional),
-        ("convolution spread out, layers", found.spread),
-        ("Transformer, layers", found.attention),
-    ):
-        (distances,) = np.nonzero(lengths >= 0)
-        drawn.append(Curve(name, distances.astype(np.float32), lengths[distances], dots=True))
-    return curves(drawn, x_axis="distance, in tokens", y_axis="layers or steps between them", height=380, theme=theme)
-
-
-def over_tokens(
-    measured: Mapping[str, NDArray[np.floating]],
-    tokens: Sequence[str],
-    *,
-    y_axis: str,
-    theme: ThemeName,
-    x_axis: str = "token",
-    marked: int | None = None,
-    log_y: bool = False,
-) -> go.Figure:
-    """Draw what was measured at every token, a line with dots for each name."""
-    import numpy as np
-
-    places = np.arange(len(tokens), dtype=np.float32)
-    drawn = [Curve(name, places, values, dots=True) for name, values in measured.items()]
-    return curves(drawn, x_axis=x_axis, y_axis=y_axis, marked=marked, x_labels=tokens, log_y=log_y, theme=theme)
 
 
 def one_row(attended: AttentionMap, row: int, *, model: str) -> list[Matrix]:
@@ -435,104 +290,12 @@ def one_row(attended: AttentionMap, row: int, *, model: str) -> list[Matrix]:
     return [energies, weights]
 
 
-def looked_at(spread: Spread, *, model: str, theme: ThemeName) -> go.Figure:
-    """Draw over how many source tokens each row of an alignment is spread, beside an even look at all."""
-    import numpy as np
-
-    steps = np.arange(len(spread.looked_at), dtype=np.float32)
-    return curves(
-        [
-            Curve(model, steps, spread.looked_at, dots=True),
-            Curve("all tokens alike", np.array([0, steps[-1] or 1]), np.full(2, spread.keys, np.float32)),
-        ],
-        x_axis="output step",
-        y_axis="tokens looked at, in effect",
-        y_range=(0, 1.08 * spread.keys),
-        theme=theme,
-    )
-
-
-def beam_tree(found: Beam) -> list[tree.Node]:
-    """Describe a beam search; the ends of its hypotheses are named by their ranks, counted from 1."""
-    from viz import tree
-
-    names = {one.node: f"no. {rank}" for rank, one in enumerate(found.hypotheses, start=1)}
-    return [
-        tree.Node(node.step, node.rank, node.parent, node.token, node.probability, node.kept, names.get(index, ""))
-        for index, node in enumerate(found.nodes)
-    ]
-
-
-def beam_table(found: Beam, greedy: Trace) -> dict[str, list[str]]:
-    """Describe the hypotheses of a beam search by columns, below greedy's output."""
-    import math
-
-    from viz.bars import percent
-    from viz.matrix import number
-
-    outputs = {"greedy": (greedy.output, greedy.log_probability, len(greedy.target_tokens))} | {
-        str(rank): (one.output, one.log_probability, len(one.tokens))
-        for rank, one in enumerate(found.hypotheses, start=1)
-    }
-    return {
-        "rank": list(outputs),
-        "translation": [output or "(nothing)" for output, _, _ in outputs.values()],
-        "probability": [percent(math.exp(total)) for _, total, _ in outputs.values()],
-        "log-probability": [number(total, 2) for _, total, _ in outputs.values()],
-        "tokens": [str(count) for *_, count in outputs.values()],
-        "per token": [number(total / count) for _, total, count in outputs.values()],
-    }
-
-
-def stream(found: Stream, token: int, block: int, *, theme: ThemeName) -> go.Figure:
-    """Draw how long a token's vector is behind every block, and what each block adds; one block is marked."""
-    return over_tokens(
-        {"the vector": found.lengths[:, token], "what the block adds": found.added[:, token]},
-        [name.removeprefix("layer ").removesuffix("-attention") for name in found.blocks],
-        x_axis="block",
-        y_axis="length",
-        marked=block,
-        theme=theme,
-    )
-
-
-def speeds(found: Speeds, names: tuple[str, str], *, training: bool, theme: ThemeName) -> go.Figure:
-    """Draw tokens a second against the length of a sentence, of reading or of training."""
-    import numpy as np
-
-    lengths, all_cores = np.array(found.lengths, np.float32), f"all {found.cores} cores"
-    kinds = {all_cores: found.training} if training else {"one core": found.reading, all_cores: found.reading_on_all}
-    drawn = [
-        Curve(f"{name}, {cores}", lengths, np.array(speed), dots=True)
-        for cores, pair in kinds.items()
-        for name, speed in zip(names, pair, strict=True)
-    ]
-    return curves(drawn, x_axis="tokens of a sentence", y_axis="tokens a second", height=340, theme=theme)
-
-
 def patterns(traces: Sequence[Trace], layer: int, head: int) -> list[Matrix]:
     """Describe one head of one encoder layer in several models."""
     return [
         replace(attention(trace.attention_of("encoder-self")[layer], head, model=trace.model), title=trace.model)
         for trace in traces
     ]
-
-
-def growth(found: Scaling, names: Sequence[str], *, memory: bool, theme: ThemeName) -> go.Figure:
-    """Draw what one layer of each model costs against the length of the text, both on powers of ten."""
-    import numpy as np
-
-    places = np.arange(len(found.lengths), dtype=np.float32)  # each length is twice the one before it
-    costs = found.megabytes if memory else found.milliseconds
-    return curves(
-        [Curve(name, places, np.array(cost), dots=True) for name, cost in zip(names, costs, strict=True)],
-        x_axis="tokens",
-        y_axis="megabytes" if memory else "milliseconds",
-        x_labels=[f"{length:,}" for length in found.lengths],
-        log_y=True,
-        height=400,
-        theme=theme,
-    )
 
 
 def head_roles(scored: NDArray[np.float64], names: tuple[str, ...], *, model: str) -> Matrix:
@@ -645,30 +408,124 @@ def head_importance(found: Importance, *, model: str) -> Matrix:
     )
 
 
-def fewer_heads(found: Pruned, *, theme: ThemeName) -> go.Figure:
-    """Draw a translation's log-probability against how many heads are off; the last that changes nothing is marked."""
+OPERATIONS = {
+    "queries": ("0 · the query", "What this token looks for: one number for each unit of the head."),
+    "keys": ("1 · the keys", "Each row is a token: what it is found by, on the same units as the query."),
+    "products": ("2 · dot products", "The query times each token's key, unit by unit, added up: large where they fit."),
+    "scores": ("3 · divided by √d_head", "The same numbers, made smaller, on the same colours."),
+    "weights": ("4 · softmax", "All positive, and 1 together."),
+    "weighted": ("5 · weights times values", "Each row is a token's value times its weight: what it hands over here."),
+    "output": ("6 · the sum", "All rows added up: what this head says about the token."),
+}
+"""What stands above and below each operation of a head, by its name in ``self_attention.OPERATIONS``."""
+
+
+def operation(made: Head, name: str, query: int, tokens: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe what one operation of a head makes for one query; what is rescaled keeps its colours."""
     import numpy as np
 
-    steps = np.arange(len(found.log_probability), dtype=np.float32)
-    return curves(
-        [Curve("its log-probability", steps, found.log_probability, dots=True)],
-        x_axis="heads off, the least important first",
-        y_axis="log-probability of the translation",
-        marked=found.spared,
-        theme=theme,
+    title, reading = OPERATIONS[name]
+    values, one_row = made.made(name, query), name not in ("keys", "weighted")
+    on_tokens = name in ("products", "scores", "weights")
+    same_colours = {"scores": "products", "output": "weighted", "weighted": "output"}
+    bound = max(float(np.abs(made.made(other, query)).max()) for other in (name, same_colours.get(name, name)))
+    return Matrix(
+        values,
+        tokens[query : query + 1] if one_row else tokens,
+        tokens if on_tokens else tuple(str(unit) for unit in range(values.shape[1])),
+        title=title,
+        reading=reading,
+        scale=Scale.WEIGHTS if name == "weights" else Scale.SCORES if on_tokens else Scale.DIVERGING,
+        limit=None if name == "weights" else bound or 1.0,
+        source=model,
+        query_axis="query" if one_row else AXIS_NAMES[SOURCE],
+        key_axis=AXIS_NAMES[SOURCE] if on_tokens else "unit",
+        query_id="query" if one_row else SOURCE,
+        key_id=SOURCE if on_tokens else "head-unit",
     )
 
 
-def relation_table(relations: Mapping[str, Mapping[str, object]]) -> dict[str, list[str]]:
-    """Describe by columns how well heads find the words that words depend on, as a card has it."""
-    from viz.bars import percent
+def from_pronoun(found: Pointing, tokens: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe where every head looks from a pronoun."""
+    return Matrix(
+        found.weights,
+        found.heads,
+        tokens,
+        title="From the pronoun, every head",
+        reading="Each row is a head, named layer.head; its colours show where it looks from the pronoun.",
+        source=f"{model}, token {found.pronoun}",
+        query_axis="layer.head",
+        key_axis=AXIS_NAMES[SOURCE],
+        query_id="heads",
+        key_id=SOURCE,
+    )
 
-    found = relations.items()
-    return {
-        "relation": [name for name, _ in found],
-        "best head": [f"{one['layer']}.{one['head']}" for _, one in found],
-        "finds": [percent(float(str(one["accuracy"]))) for _, one in found],
-        "best offset": [f"{one['offset']:+d}" for _, one in found],
-        "finds, too": [percent(float(str(one["offset_accuracy"]))) for _, one in found],
-        "words": [str(one["count"]) for _, one in found],
-    }
+
+def referents(found: Referents, endings: Sequence[tuple[str, str, str]], *, model: str) -> Matrix:
+    """Describe the weights from "it" to each noun, a row for every sentence and noun."""
+    import numpy as np
+
+    return Matrix(
+        np.concatenate(list(found.weights), 1).T,
+        tuple(f"{ending}: {noun}" for ending, _, _ in endings for _, noun, _ in endings),
+        found.heads,
+        title="From “it” to each noun",
+        reading=f"Each column is a head, named layer.head. Upper two rows: the sentence with “{endings[0][0]}”; lower "
+        f"two: with “{endings[1][0]}”. What is missing to 1 goes to other tokens.",
+        source=model,
+        query_axis="noun",
+        key_axis="layer.head",
+        query_id="nouns",
+        key_id="heads",
+    )
+
+
+def row_of(drawn: Matrix, row: int) -> Matrix:
+    """Describe one row of a matrix, on the colours of the whole."""
+    rows = slice(row, row + 1)
+    return replace(
+        drawn,
+        weights=drawn.weights[rows],
+        query_tokens=drawn.query_tokens[rows],
+        consumed_tokens=None if drawn.consumed_tokens is None else drawn.consumed_tokens[rows],
+        may_attend=None if drawn.may_attend is None else drawn.may_attend[rows],
+        limit=None if drawn.scale is Scale.WEIGHTS else drawn.bound,
+        query_axis="row",
+        query_id="row",
+    )
+
+
+def padding(found: Padded, layer: int, head: int, tokens: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe one head of a sentence that was padded to the length of another."""
+    import numpy as np
+
+    real = np.arange(found.width) < found.length
+    return Matrix(
+        found.weights[layer, head],
+        tokens,
+        (*tokens, *("<pad>",) * (found.width - found.length)),
+        title=f"Encoder self-attention in the batch, layer {layer}, head {head}",
+        reading="Each row is a token of your sentence; hatched columns are padding, struck out in every row.",
+        may_attend=np.tile(real, (found.length, 1)),
+        source=f"{model}, layer {layer}, head {head}",
+        query_axis=AXIS_NAMES[SOURCE],
+        key_axis="place in the batch",
+        query_id=SOURCE,
+        key_id="batch",
+    )
+
+
+def unmasked(found: Leak, attended: AttentionMap, head: int, *, model: str) -> list[Matrix]:
+    """Describe one head of the decoder's self-attention as it is, and as it would be without its mask."""
+    masked = attention(attended, head, model=model, title="With the mask")
+    return [
+        masked,
+        replace(
+            masked,
+            weights=found.weights[attended.layer, head],
+            may_attend=None,
+            title="Without it",
+            reading="The same rows and the same keys; everything right of the diagonal is the future.",
+            source=f"{model} without its causal mask, layer {attended.layer}, head {head}",
+        ),
+    ]

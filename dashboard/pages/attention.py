@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import controls, figures, measure, painting, runs, story
+from dashboard import charts, controls, figures, measure, painting, runs, story
 from dashboard.components.matrix import matrix
 from dashboard.components.tree import tree
 from pretrained import registry
@@ -170,7 +170,7 @@ def search() -> None:
     )
     chosen = found.hypotheses[int(rank or 1) - 1]
     tree(
-        figures.beam_tree(found),
+        charts.beam_tree(found),
         key="tree",
         chosen=path_to(found.nodes, chosen.node),
         label=f"Tree of a beam search, {width} wide, hypothesis {rank} marked",
@@ -180,7 +180,7 @@ def search() -> None:
         "which is also the thickness of its line. Dashed and grey: pruned. Framed: an end; marked: the hypothesis "
         "shown below. A wide tree scrolls sideways."
     )
-    st.dataframe(figures.beam_table(found, trace), hide_index=True, width="stretch")
+    st.dataframe(charts.beam_table(found, trace), hide_index=True, width="stretch")
     best = found.hypotheses[0]
     if best.tokens == trace.target_tokens:
         verdict = "**The best of the beam is what greedy writes.**"
@@ -244,7 +244,7 @@ st.markdown(
 with_card, without_card = runs.card(ours.name), runs.card(without.name)
 with_it, without_it = lengths.by_length(with_card), lengths.by_length(without_card)
 st.plotly_chart(
-    figures.scores_by_length(
+    charts.scores_by_length(
         {"with attention": with_it, "one vector": without_it},
         lengths.range_of(with_it, len(trace.text.split())),
         theme=controls.theme(),
@@ -288,7 +288,7 @@ with place:
     other.metric("Tokens looked at, in effect", f"{number(float(spread.looked_at.mean()), 1)} of {spread.keys}")
     third.metric("Away from the diagonal, in tokens", number(spread.distance, 1))
     st.plotly_chart(
-        figures.looked_at(spread, model=ours.name, theme=controls.theme()),
+        charts.looked_at(spread, model=ours.name, theme=controls.theme()),
         key=f"spread-{controls.theme()}",
         config={"displayModeBar": False},
         alt="Over how many tokens each row is spread",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import streamlit as st
 
-from dashboard import controls, figures, measure, runs, story
+from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import reach
@@ -117,8 +117,8 @@ def formula(layer: int) -> None:
     one = reach.gated(network, ids, layer, token, unit)
     st.latex(
         rf"""\begin{{aligned}}
-        A &= {figures.signed_sum(one.values)} = {one.a:.2f} \\
-        B &= {figures.signed_sum(one.gates)} = {one.b:.2f} \\
+        A &= {charts.signed_sum(one.values)} = {one.a:.2f} \\
+        B &= {charts.signed_sum(one.gates)} = {one.b:.2f} \\
         v &= A \cdot \sigma(B) = {one.a:.2f} \cdot {one.gate:.3f} = {one.a * one.gate:.2f} \\
         z' &= (v + z) \sqrt{{0.5}} = ({one.a * one.gate:.2f} {one.before:+.2f}) \sqrt{{0.5}}
         \end{{aligned}}\;"""
@@ -155,7 +155,7 @@ recurrent = registry.finished(task=TASK, family="recurrent", attention=())[-1]
 transformer = registry.finished(task=TASK, family="attention", positions="sinusoidal", parent=None)[0]
 found = measure.measured(reach.paths, (trace.model, recurrent.name, transformer.name), trace.text, key="paths").value
 st.plotly_chart(
-    figures.path_lengths(found, theme=controls.theme()),
+    charts.path_lengths(found, theme=controls.theme()),
     key=f"paths-{controls.theme()}",
     config={"displayModeBar": False},
     alt=f"Layers or steps between two tokens against their distance, 0 to {last}, in four encoders",

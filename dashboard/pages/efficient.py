@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from dashboard import controls, figures, measure, runs, story
+from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import efficient
@@ -155,7 +155,7 @@ if scaling is not None:
         with column:
             st.caption(title)
             st.plotly_chart(
-                figures.growth(found, timed, memory=memory, theme=controls.theme()),
+                charts.growth(found, timed, memory=memory, theme=controls.theme()),
                 key=f"growth-{memory}-{controls.theme()}",
                 config={"displayModeBar": False},
                 alt=f"{title}, of one layer of each model, against the length of the text",

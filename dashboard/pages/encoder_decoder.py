@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard import controls, figures, measure, runs, story
+from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import bottleneck, lengths, writing
@@ -109,10 +109,10 @@ def step_by_step(step: int) -> None:
     with output:
         controls.written_so_far(trace, step)
         before, now = so_far[step - 1] if step else 1.0, trace.candidates[step][0].probability
-        st.latex(rf"P_{{{step}}} = {figures.power(before)} \cdot {figures.power(now)} = {figures.power(so_far[step])}")
+        st.latex(rf"P_{{{step}}} = {charts.power(before)} \cdot {charts.power(now)} = {charts.power(so_far[step])}")
         st.caption(f"Here `</s>` has {percent(ends[step])}. The curve has it at every step:")
         st.plotly_chart(
-            figures.ending(ends, step, theme=controls.theme()),
+            charts.ending(ends, step, theme=controls.theme()),
             key=f"ending-{controls.theme()}",
             config={"displayModeBar": False},
             alt=f"Probability of the end at each of {len(ends)} steps; at step {step} it is {percent(ends[step])}",
@@ -146,7 +146,7 @@ scored = {str(one.cell).upper(): lengths.by_length(runs.card(one.name)) for one 
 ranges = scored[str(cell).upper()]
 words = len(trace.text.split())
 st.plotly_chart(
-    figures.scores_by_length(scored, lengths.range_of(ranges, words), theme=controls.theme()),
+    charts.scores_by_length(scored, lengths.range_of(ranges, words), theme=controls.theme()),
     key=f"scores-{controls.theme()}",
     config={"displayModeBar": False},
     alt=f"chrF against sentence length: from {ranges[0].chrf} ({ranges[0].name} words) to {ranges[-1].chrf}",
@@ -173,7 +173,7 @@ if len(found) > 1:
     curve, outputs = st.columns([3, 2], gap="large")
     with curve:
         st.plotly_chart(
-            figures.remembered(found, theme=controls.theme()),
+            charts.remembered(found, theme=controls.theme()),
             key=f"remembered-{controls.theme()}",
             config={"displayModeBar": False},
             alt=f"A token's probability falls from {percent(alone.probability)} to {percent(longest.probability)}",

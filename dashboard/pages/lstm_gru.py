@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import cards, controls, figures, measure, runs, story
+from dashboard import cards, charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import recurrent
@@ -134,7 +134,7 @@ with picture:
     ).value
     norms = dict(zip(trained, measured, strict=True))
     place.plotly_chart(
-        figures.over_tokens(norms, tokens, y_axis="norm, as a share of the last", log_y=True, theme=controls.theme()),
+        charts.over_tokens(norms, tokens, y_axis="norm, as a share of the last", log_y=True, theme=controls.theme()),
         key=f"gradients-{controls.theme()}",
         config={"displayModeBar": False},
         alt="Norm of the gradient at every token, for each cell",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import streamlit as st
 
-from dashboard import controls, figures, heads, measure, runs, story
+from dashboard import charts, controls, figures, heads, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import heads as analysis
@@ -198,7 +198,7 @@ if syntax is not None:
         f"**{better} of {len(syntax['by_relation'])}** relations. "
         + ("Some heads know syntax." if 2 * better > len(syntax["by_relation"]) else "That is little sign of syntax.")
     )
-    st.dataframe(figures.relation_table(syntax["by_relation"]), hide_index=True)
+    st.dataframe(charts.relation_table(syntax["by_relation"]), hide_index=True)
     st.caption(
         "Measured after training, on UD English EWT. Head and offset were chosen on one half of the sentences, and "
         "scored on the other."
@@ -256,7 +256,7 @@ if result is not None:
         matrix([figures.head_importance(alone, model=trace.model)], key="importance")
     with right:
         st.plotly_chart(
-            figures.fewer_heads(found, theme=controls.theme()),
+            charts.fewer_heads(found, theme=controls.theme()),
             key=f"fewer-{controls.theme()}",
             config={"displayModeBar": False},
             alt=f"Log-probability of the translation with 0 to {total} heads off",

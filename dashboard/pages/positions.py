@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard import controls, figures, measure, runs, story
+from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import positions
@@ -74,7 +74,7 @@ def formula(pos: int) -> None:
             f"formula, {number(used_cosine, 4)} in the model."
         )
     st.plotly_chart(
-        figures.waves(pos, sine.unit, len(tokens), d_model, theme=controls.theme()),
+        charts.waves(pos, sine.unit, len(tokens), d_model, theme=controls.theme()),
         key=f"waves-{controls.theme()}",
         config={"displayModeBar": False},
         alt=f"Unit {sine.unit} and three others against position",
@@ -159,7 +159,7 @@ with right:
         f"d_model / 2 = {d_model / 2:g} for a position with itself."
     )
     st.plotly_chart(
-        figures.products_by_distance(products, d_model, theme=controls.theme()),
+        charts.products_by_distance(products, d_model, theme=controls.theme()),
         key=f"distance-{controls.theme()}",
         config={"displayModeBar": False},
         alt="Dot product of two positions against their distance",

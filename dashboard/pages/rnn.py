@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import controls, figures, measure, runs, story
+from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import recurrent
@@ -111,7 +111,7 @@ controls.stepper(one_step, tokens, label="Token: drag or play to read on")
 def over_tokens(curves: "dict[str, NDArray[np.float32]]", y_axis: str, key: str) -> None:
     """Draw what was measured at every token: shares on a straight axis, norms on a logarithmic one."""
     st.plotly_chart(
-        figures.over_tokens(curves, tokens, y_axis=y_axis, log_y="norm" in y_axis, theme=controls.theme()),
+        charts.over_tokens(curves, tokens, y_axis=y_axis, log_y="norm" in y_axis, theme=controls.theme()),
         key=f"{key}-{controls.theme()}",
         config={"displayModeBar": False},
         alt=f"{y_axis}, at every token of the sentence",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard import cards, controls, figures, measure, runs, story
+from dashboard import cards, charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import cost, recurrent, residual
@@ -95,7 +95,7 @@ def block_by_block(block: int) -> None:
     with stream:
         st.caption(f"Length of the vector behind {decoding.blocks[block]}, and of what each block adds")
         st.plotly_chart(
-            figures.stream(decoding, position, block, theme=controls.theme()),
+            charts.stream(decoding, position, block, theme=controls.theme()),
             key=f"stream-{controls.theme()}",
             config={"displayModeBar": False},
             alt=f"Length of the decoder's vector at output token {position}, and of what each block adds",
@@ -132,7 +132,7 @@ if speeds is not None:
         with column:
             st.caption(f"{title}: tokens a second, more is better")
             st.plotly_chart(
-                figures.speeds(found, pair, training=training, theme=controls.theme()),
+                charts.speeds(found, pair, training=training, theme=controls.theme()),
                 key=f"speeds-{training}-{controls.theme()}",
                 config={"displayModeBar": False},
                 alt=f"{title}: tokens a second against length, of both models",
@@ -167,7 +167,7 @@ with picture:
     shares = measure.measured(recurrent.relative_gradient_norms, (*readers, ours.name), trace.text, key="paths").value
     norms = dict(zip((*readers, ours.name), shares, strict=True))
     place.plotly_chart(
-        figures.over_tokens(
+        charts.over_tokens(
             norms, trace.source_tokens, y_axis="norm, as a share of the last", log_y=True, theme=controls.theme()
         ),
         key=f"paths-{controls.theme()}",

@@ -89,7 +89,7 @@ def errors(parent: Model, *given: Model | str) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Scaling:
+class Growth:
     """What one layer of several models costs at several lengths.
 
     Attributes:
@@ -108,7 +108,7 @@ class Scaling:
 
 
 @torch.inference_mode()
-def scaling(*models: Model, lengths: tuple[int, ...] = LENGTHS) -> Generator[float, None, Scaling]:
+def scaling(*models: Model, lengths: tuple[int, ...] = LENGTHS) -> Generator[float, None, Growth]:
     """Time one layer of every model on random vectors of growing length, in turns.
 
     Args:
@@ -116,7 +116,7 @@ def scaling(*models: Model, lengths: tuple[int, ...] = LENGTHS) -> Generator[flo
         lengths: tokens.
 
     Yields:
-        The share that is done, 0 to 1; the generator returns ``Scaling``.
+        The share that is done, 0 to 1; the generator returns ``Growth``.
     """
     milliseconds, megabytes = [], []
     whole, done = sum(length**2 for length in lengths), 0
@@ -130,7 +130,7 @@ def scaling(*models: Model, lengths: tuple[int, ...] = LENGTHS) -> Generator[flo
         while len(seconds) < FEWEST_PASSES or time.perf_counter() - started < TIMED_SECONDS:
             seconds.append([_seconds(layer) for layer in layers])
         milliseconds.append([1000 * statistics.median(passes) for passes in zip(*seconds, strict=True)])
-    return Scaling(lengths, tuple(zip(*milliseconds, strict=True)), tuple(zip(*megabytes, strict=True)))
+    return Growth(lengths, tuple(zip(*milliseconds, strict=True)), tuple(zip(*megabytes, strict=True)))
 
 
 def _projected(model: Model, text: str) -> list[tuple[Tensor, Tensor, Tensor]]:

@@ -70,5 +70,5 @@ def test_every_length_is_timed_and_counted(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_exponent_is_that_of_the_longest_lengths() -> None:
-    found = efficient.Scaling((64, 128, 256, 512), (), ())
+    found = efficient.Growth((64, 128, 256, 512), (), ())
     assert found.exponent((1000.0, 4.0, 16.0, 64.0)) == pytest.approx(2)

@@ -78,9 +78,9 @@ def test_costs_are_timed_when_asked_and_the_verdict_follows(
 ) -> None:
     full = (1.0, 4.0, 16.0) if quadratic else (1.0, 2.0, 4.0)
     others = [(2.0, 4.0, 8.0)] * (len(NAMES) - 1)
-    made_up = efficient.Scaling((64, 128, 256), (full, *others), ((1.0, 4.0, 16.0), *others))
+    made_up = efficient.Growth((64, 128, 256), (full, *others), ((1.0, 4.0, 16.0), *others))
 
-    def timed(*_: object) -> Generator[float, None, efficient.Scaling]:
+    def timed(*_: object) -> Generator[float, None, efficient.Growth]:
         yield 0.5
         return made_up
 

@@ -293,15 +293,16 @@ def head_formula(made: Head, name: str, query: int, key: int) -> str:
     q, k, v, out = made.queries[query], made.keys[key], made.values[key], made.output[query]
     product, score, weight = (rows[query, key] for rows in (made.products, made.scores, made.weights))
     width, written = len(q), dot_product(q, k)
-    parts = " + ".join(rf"({one:.2f})({other:.2f})" for one, other in written.factors)
+    parts = [rf"({one:.2f})({other:.2f})" for one, other in written.factors]
     mixed = sorted(made.made("weighted", query)[:, 0].tolist(), key=abs, reverse=True)
     more = r"+ \dots " if len(mixed) > 3 else ""
     lines = {
         "queries": (r"q_i &= W_Q \, \mathrm{LN}(x_i) + b_Q", rf"q_{{{query}}} &= {vector(q)}"),
         "keys": (r"k_j &= W_K \, \mathrm{LN}(x_j) + b_K", rf"k_{{{key}}} &= {vector(k)}"),
         "products": (
-            rf"q_{{{query}}} \cdot k_{{{key}}} &= {parts}",
-            rf"&\quad {written.rest:+.2f} \;\text{{(the other {width - len(written.factors)})}}",
+            rf"q_{{{query}}} \cdot k_{{{key}}} &= {' + '.join(parts[:2])}",
+            rf"&\quad + {' + '.join(parts[2:])}",
+            rf"&\quad {written.rest:+.2f} \;\text{{(the other {width - len(parts)})}}",
             rf"&= {written.total:.2f}",
         ),
         "scores": (
@@ -321,7 +322,8 @@ def head_formula(made: Head, name: str, query: int, key: int) -> str:
         "output": (
             r"o_i &= \textstyle\sum_j a_{ij}\, v_j",
             rf"o_{{{query}}} &= {vector(out)}",
-            rf"&\text{{unit 0: }} {signed_sum(mixed[:3])} {more}= {out[0]:.2f}",
+            rf"o_{{{query},0}} &= {signed_sum(mixed[:3])} {more}",
+            rf"&= {out[0]:.2f}",
         ),
     }
     return r"\begin{aligned}" + r" \\[4pt] ".join(lines[name]) + r"\end{aligned}\;"

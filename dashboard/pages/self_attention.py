@@ -35,7 +35,7 @@ story.opening("self-attention", "Self-attention")
 st.subheader(story.PROBLEM, anchor=False)
 st.markdown(
     "A convolution fixes by place who meets whom: a window sees its neighbours, and far words need many layers. A "
-    "recurrent network takes one step a token, so far words are far in time, and nothing can be computed at once."
+    "recurrent network takes one step a token, so far words are far in time, and no two steps run at once."
 )
 
 (ours,) = registry.finished(task="translation en-fr", family="attention", positions="sinusoidal", parent=None)
@@ -211,17 +211,15 @@ st.markdown("**“It finds its noun.”** The showpiece of self-attention: from 
 words, picture = st.columns([2, 3], gap="large")
 with picture:
     place = st.container()
-    found = measure.measured(
-        self_attention.referents, (ours.name,), key="referents", what="the two sentences on the left"
-    ).value
+    found = measure.measured(self_attention.referents, (ours.name,), key="referents", what="two fixed sentences").value
     with place:
         matrix([figures.referents(found, self_attention.READINGS, model=ours.name)], key="referents")
 with words:
     st.markdown(
         "Two sentences with the same words but for the last. What was too tired is the *animal*, what was too wide is "
-        "the *street*. A head that understands looks more at the first noun in one and at the second in the other; a "
-        "head that follows places looks at the same one in both. French shows what the model understood: *il* for "
-        "the animal, *elle* for the street (*la rue*)."
+        "the *street*. A head that followed the meaning would look more at the first noun in one and at the second in "
+        "the other; a head that goes by place looks at the same one in both. French has to choose: *il* for the animal "
+        "(*l'animal*), *elle* for the street (*la rue*)."
     )
     for (ending, _, _), output in zip(self_attention.READINGS, found.outputs, strict=True):
         with st.container(border=True, gap="xsmall"):
@@ -231,7 +229,7 @@ with words:
     st.markdown(
         f"More on the right noun: {found.right[0]} of {heads} heads in the first sentence, {found.right[1]} in the "
         f"second, **{both} in both**. "
-        + ("No head follows the meaning here. " if not both else "One pair of sentences is no proof. ")
+        + ("**No head follows the meaning here.** " if not both else "One pair of sentences is no proof. ")
         + f"The French pronoun is right in {found.right_pronouns} of 2."
     )
 if pointing is None:
@@ -249,8 +247,8 @@ else:
         st.caption(f"In your own sentence, from token {pointing.pronoun}:")
         st.text(tokens[pointing.pronoun])
         st.markdown(
-            "Which noun is right here, you know and the model was never told. Many heads look at the neighbours or at "
-            "one punctuation mark, whatever the sentence says."
+            "Which token is right here, you know; the model was never told. Its heads had to learn whatever helps to "
+            "translate."
         )
     with picture:
         matrix([figures.from_pronoun(pointing, tokens, model=ours.name)], key="pronoun")

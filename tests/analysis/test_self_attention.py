@@ -23,7 +23,7 @@ def model() -> Translator:
 
 @pytest.fixture
 def ids(model: Translator) -> list[int]:
-    return model.read(TEXT).ids
+    return list(model.read(TEXT).ids)
 
 
 @pytest.mark.parametrize("layer", [0, 1])
@@ -32,12 +32,12 @@ def test_the_formula_is_what_the_model_does(model: Translator, ids: list[int], l
     network: Any = model.network
     made, used = (work(network, ids, layer, head) for work in (self_attention.by_formula, self_attention.in_model))
     attended = model.run(TEXT).attention_of("encoder-self")[layer]
+    assert attended.scores is not None
     np.testing.assert_allclose(made.weights, attended.weights[head], atol=1e-5)
     np.testing.assert_allclose(made.scores, attended.scores[head], atol=1e-5)
     np.testing.assert_allclose(made.products, made.scores * network.config.d_head**0.5, atol=1e-12)
-    by_torch = torch.nn.functional.scaled_dot_product_attention(
-        *(torch.from_numpy(part) for part in (used.queries, used.keys, used.values))
-    )
+    q, k, v = (torch.from_numpy(part) for part in (used.queries, used.keys, used.values))
+    by_torch = torch.nn.functional.scaled_dot_product_attention(q, k, v)
     np.testing.assert_allclose(made.output, by_torch.numpy(), atol=1e-5)
     for query in range(len(ids)):
         assert max(made.difference(used, operation, query) for operation in OPERATIONS) < 1e-5

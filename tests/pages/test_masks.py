@@ -93,8 +93,8 @@ def leaked(plain: float, moved: float, moved_masked: float = 0) -> masks.Leak:
 @pytest.mark.parametrize(
     ("given", "verdicts", "answer"),
     [
-        ((0.7, 0.3), ("**likelier**", "the answer leaks"), "Likelier than with the mask"),
-        ((0.2, 0.0), ("**less likely**", "no leak"), "Less likely"),
+        ((0.7, 0.0), ("**likelier**", "no leak"), "Likelier than with the mask"),
+        ((0.2, 0.3), ("**less likely**", "the answer leaks"), "Less likely"),
         ((0.2, 0.3, 0.2), ("**less likely**", "although the mask is there"), "Less likely"),
     ],
 )

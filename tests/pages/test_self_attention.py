@@ -67,7 +67,7 @@ def test_every_operation_is_drawn_with_the_one_before(visit: Visit, step: int, o
     names = self_attention.OPERATIONS[max(0, step - 1) : step + 1]
     assert names[-1] == operation
     for name, values, one in zip(names, cells, meta["matrices"], strict=True):
-        np.testing.assert_allclose(values, made.made(name, 2).ravel(), rtol=1e-6)
+        np.testing.assert_allclose(values.astype(float), made.made(name, 2).ravel(), rtol=1e-6)
         if name in ("products", "scores"):
             assert one["limit"] == pytest.approx(np.abs(made.products[2]).max()), "what is divided keeps its colours"
     (formula,) = [one.value for one in at.latex if r"\begin{aligned}" in one.value]

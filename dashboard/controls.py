@@ -104,20 +104,27 @@ def step_slider(
     *,
     key: str = "step",
     label: str = "Output step",
+    first: int | None = None,
     on_change: Callable[[], None] | None = None,
 ) -> int:
-    """Choose how far the output has been written, counted from 0; the whole of it unless a reader asks for less."""
+    """Choose how far the output has been written, counted from 0; all of it, or ``first``, until a reader does."""
     last = len(tokens) - 1
     if last == 0:
         return 0
     # A step of a longer sentence may have been left behind.
     if int(st.session_state.get(key, 0)) > last:
         del st.session_state[key]
-    return int(st.slider(label, 0, last, last, key=key, bind="query-params", on_change=on_change))
+    begin = last if first is None else min(first, last)
+    return int(st.slider(label, 0, last, begin, key=key, bind="query-params", on_change=on_change))
 
 
 def stepper(
-    draw: Callable[[int], None], tokens: tuple[str, ...], *, key: str = "step", label: str = "Output step"
+    draw: Callable[[int], None],
+    tokens: tuple[str, ...],
+    *,
+    key: str = "step",
+    label: str = "Output step",
+    first: int | None = None,
 ) -> None:
     """Draw a step slider with a play button, and below it what ``draw`` makes of the step, in a fragment of its own.
 
@@ -154,7 +161,7 @@ def stepper(
                     on_click=toggle,
                     icon=":material/pause:" if ticking else ":material/play_arrow:",
                 )
-                step = step_slider(tokens, key=key, label=label, on_change=pause)
+                step = step_slider(tokens, key=key, label=label, first=first, on_change=pause)
         else:
             step = 0
         draw(step)

@@ -79,7 +79,12 @@ def one_head() -> None:
         with right:
             matrix([figures.row_of(panel, step) for panel in panels[1:]], key="row", columns=1)
 
-    controls.stepper(step_by_step, trace.target_tokens, label="Output step: play to see the mask give way, row by row")
+    controls.stepper(
+        step_by_step,
+        trace.target_tokens,
+        label="Output step: play to see the mask give way, row by row",
+        first=len(trace.target_tokens) // 2,
+    )
 
     st.markdown(
         "**The padding mask.** A batch is one block of numbers, so its sentences must be equally long. Short ones are "

@@ -120,22 +120,19 @@ if relatives:
             "chrF": st.column_config.NumberColumn("chrF on the test split", format="%.1f"),
         },
     )
+    writes_the_same = [trace.output == traces[0].output for trace in traces[1:]]
     controls.prediction(
-        "Which mechanism comes closest to full attention on your sentence, before it adapts?",
-        names,
-        far.index(min(far)),
-        key="closest",
-        why="Errors: " + ", ".join(f"{name} {percent(error)}" for name, error in zip(names, far, strict=True)) + ".",
+        "How many of them write exactly what the full model writes?",
+        [str(count) for count in range(len(relatives) + 1)],
+        sum(writes_the_same),
+        key="same",
+        why="Errors of their mixtures: "
+        + ", ".join(f"{name} {percent(error)}" for name, error in zip(names, far, strict=True))
+        + ".",
     )
-    same = [trace.model for trace in traces[1:] if trace.output == traces[0].output]
-    st.markdown(
-        f"{len(same)} of {len(relatives)} write exactly what the full model writes. "
-        + (
-            "The error of a mixture says little of the sentence written: later layers, and the training to adapt, make "
-            "up for it."
-            if same
-            else "None writes the same sentence."
-        )
+    st.caption(
+        "The error of a mixture says little of the sentence written: later layers, and the training to adapt, can make "
+        "up for it."
     )
 
 st.markdown(

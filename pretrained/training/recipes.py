@@ -239,7 +239,14 @@ class RecallRecipe(Recipe):
     """Facts that overwrite each other and a question, made up as they are asked for."""
 
     tokenizer = "recall"
-    golden_texts = ("a3 ? a", "a3 c7 ? a", "c7 a3 b9 a5 ? a", "d1 c2 b4 c8 b0 b1 c3 a2 c9 ? d")
+    golden_texts = (
+        "a3 ? a",
+        "a3 c7 ? a",
+        "c7 a3 b9 a5 ? a",
+        "d1 c2 b4 c8 b0 b1 c3 a2 c9 ? d",
+        "d7 a3 c7 b0 d4 c3 c1 d5 d1 ? d",
+        "c6 d8 d7 b6 b4 d4 b2 a4 b4 b1 d0 d5 d9 d1 d0 b4 b0 d7 ? d",
+    )
 
     def material(self, folder: Path) -> recall.RecallMaterial:  # noqa: ARG002
         """Make up texts."""

@@ -13,6 +13,7 @@ from pretrained.analysis import efficient
 from pretrained.registry import Entry
 from tests.models import tiny
 from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from viz.bars import percent
 
 PAGE, TEXT = "efficient", "I am happy."
 NAMES = ("gru-seq2seq", *(known.name for known in registry.ENTRIES if "transformer" in (known.name, known.parent)))
@@ -67,9 +68,12 @@ def test_outputs_and_errors_are_the_models(visit: Visit, tiny_models) -> None:
     assert list(shown.index) == ["transformer", *relatives]
     for name in relatives:
         assert shown.loc[name, "output"] == (tiny_models[name].run(TEXT).output or "(nothing)")
-    prediction = next(radio for radio in at.radio if "closest" in str(radio.key))
-    prediction.set_value(relatives[far.index(min(far))]).run()
-    assert f"Right: **{relatives[far.index(min(far))]}**" in words(at)
+    same = str(
+        sum(tiny_models[name].run(TEXT).output == tiny_models["transformer"].run(TEXT).output for name in relatives)
+    )
+    next(radio for radio in at.radio if radio.key == "same").set_value(same).run()
+    assert f"Right: **{same}**" in words(at)
+    assert all(f"{name} {percent(error)}" in words(at) for name, error in zip(relatives, far, strict=True))
 
 
 @pytest.mark.parametrize("quadratic", [True, False])

@@ -46,7 +46,7 @@ def test_a_sentence_is_translated_and_travels_through_all_pages(app: str, page: 
     wait_for_run(page)
     type_sentence(page, SENTENCE)
     written = output("gru-bahdanau", SENTENCE)
-    expect(page.get_by_text(written, exact=True)).to_be_visible()
+    expect(page.get_by_text(written, exact=True).first).to_be_visible()
     expect(page.locator("canvas.cells").first).to_be_visible()
     for title in PAGES:
         page.get_by_role("navigation", name="Chapters").get_by_role("link", name=title, exact=True).click()
@@ -125,7 +125,7 @@ def test_what_cannot_be_read_is_explained_and_kept(app: str, page: Page, wait_fo
     expect(page.get_by_text("Your text stays in the bar.")).to_be_visible()
     expect(sentence_bar(page)).to_have_value(text)
     type_sentence(page, SENTENCE)
-    expect(page.get_by_text(output("gru-bahdanau", SENTENCE), exact=True)).to_be_visible()
+    expect(page.get_by_text(output("gru-bahdanau", SENTENCE), exact=True).first).to_be_visible()
 
 
 def test_markup_is_text(app: str, page: Page, wait_for_run: Wait) -> None:

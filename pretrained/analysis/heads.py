@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pretrained.analysis.residual import embedded
 from pretrained.architectures.transformer import attention
 from pretrained.intervention import Intervention
 from pretrained.model import as_array
@@ -147,8 +148,7 @@ def _read_by(
     encoder = kind == "encoder-self"
     ids = source if encoder else written
     layers = encoding.layers if encoder else network.record(encoding, written, ()).states[network.config.n_layers :]
-    embedded = network.embedding(ids) * network.config.d_model**0.5 + network.positions(ids.shape[1])
-    x = layers[layer - 1].values if layer else embedded
+    x = layers[layer - 1].values if layer else embedded(network, ids)
     block: Any = (network.encoder if encoder else network.decoder)[layer]
     normed = block.norms[0](x)
     if encoder:

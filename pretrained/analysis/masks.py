@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pretrained.analysis.residual import embedded
 from pretrained.shapes import Bool, Float, Int
 from pretrained.tokenization import PAD, START
 from pretrained.translation import forbid_specials, longest_output
@@ -64,7 +65,7 @@ def decode(
     copies = cast("Encoding", network.select(encoding, torch.zeros(batch, dtype=torch.long)))
     may_self = may_attend.expand(batch, -1, -1)
     may_cross = copies.source_mask[:, None].expand(-1, length, -1)
-    y = network.embedding(target) * network.config.d_model**0.5 + network.positions(length)
+    y = embedded(network, target)
     found = []
     for block, source in zip(network.decoder, copies.cross, strict=True):
         layer = cast("DecoderLayer", block)

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pretrained.analysis.residual import embedded
 from pretrained.architectures import cells
 from pretrained.shapes import Float, Int
 
@@ -168,8 +169,7 @@ def recurrent_paths(network: Seq2Seq, ids: Sequence[int]) -> Int[np.ndarray, " d
 def attention_paths(network: Transformer, ids: Sequence[int]) -> Int[np.ndarray, " distance"]:
     """Count the layers between the last token and each before it."""
     with torch.enable_grad():
-        scaled = network.embedding(torch.tensor(list(ids))) * network.config.d_model**0.5
-        inputs = (scaled + network.positions(len(ids))).requires_grad_()
+        inputs = embedded(network, torch.tensor([list(ids)]))[0].requires_grad_()
         x, mask = inputs[None], torch.ones(1, len(ids), dtype=torch.bool)
         layers = [x[0]]
         for block in network.encoder:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pretrained.analysis.residual import embedded
 from pretrained.architectures.transformer import attention
 from pretrained.shapes import Float
 
@@ -348,8 +349,7 @@ def _read(network: Transformer, ids: Sequence[int], layer: int) -> Float[Tensor,
     source = torch.tensor([list(ids)])
     if layer:
         return network.encode(source).layers[layer - 1].values[0]
-    scaled: Tensor = network.embedding(source[0]) * network.config.d_model**0.5
-    return scaled + network.positions(len(ids))
+    return embedded(network, source)[0]
 
 
 def _block(network: Transformer, layer: int) -> EncoderLayer:

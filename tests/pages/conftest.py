@@ -1,13 +1,17 @@
 """Visits to the app without a browser: pages through the front door, and what every figure on them was given."""
 
 import hashlib
+import json
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
 import torch
+from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from dashboard import runs, story
@@ -56,6 +60,22 @@ def visit() -> Visit:
 def matrices_of(at: AppTest) -> list[Any]:
     """Give the components that draw arrays, in their order; one that is given words only is a menu."""
     return [component for component in at.get("bidi_component") if not component.proto.json]
+
+
+def drawn(at: AppTest, key: str) -> tuple[dict[str, Any], list[NDArray[np.generic]]]:
+    """What the matrix component of this key was sent: its description and its cells."""
+    (component,) = [one for one in at.get("bidi_component") if one.proto.id.endswith(f"-{key}")]
+    blob: bytes = component.proto.bytes
+    (length,) = struct.unpack_from("<I", blob)
+    meta = json.loads(blob[4 : 4 + length])
+    cells = [np.frombuffer(blob, one["type"], one["length"], 4 + length + one["start"]) for one in meta["arrays"]]
+    return meta, cells
+
+
+def said(at: AppTest, words: str) -> str:
+    """The one paragraph with these words."""
+    (found,) = [one.value for one in at.markdown if words in one.value]
+    return str(found)
 
 
 def figures_of(at: AppTest) -> dict[str, str]:

@@ -14,8 +14,7 @@ from pretrained.analysis import reach
 from pretrained.analysis.reach import Paths
 from pretrained.registry import Entry
 from tests.models import tiny
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
-from tests.pages.test_encoder_decoder import drawn
+from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of
 
 PAGE, TEXT, LONGER = "convolution", "I am happy.", "The old dog that the cat saw sleeps."
 NAMES = ("conv-seq2seq", "gru-seq2seq", "transformer")

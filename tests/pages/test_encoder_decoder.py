@@ -1,33 +1,20 @@
 """The encoder-decoder page: what is drawn is what the model did with this sentence, up to this step."""
 
 import itertools
-import json
-import struct
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from streamlit.testing.v1 import AppTest
 
 from dashboard import measure, runs
 from pretrained import registry
 from pretrained.analysis import bottleneck
 from pretrained.analysis.bottleneck import Remembered
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of
 
 PAGE, MODEL, TEXT = "encoder_decoder", "gru-seq2seq", "I am happy."
-
-
-def drawn(at: AppTest, key: str) -> tuple[dict[str, Any], list[NDArray[np.generic]]]:
-    """What the matrix component of this key was sent: its description and its cells."""
-    (component,) = [one for one in at.get("bidi_component") if one.proto.id.endswith(f"-{key}")]
-    blob: bytes = component.proto.bytes
-    (length,) = struct.unpack_from("<I", blob)
-    meta = json.loads(blob[4 : 4 + length])
-    cells = [np.frombuffer(blob, one["type"], one["length"], 4 + length + one["start"]) for one in meta["arrays"]]
-    return meta, cells
 
 
 def assert_drawn(cells: NDArray[np.generic], values: NDArray[np.float32]) -> None:

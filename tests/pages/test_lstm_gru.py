@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import runs
 from pretrained import entry
 from pretrained.analysis import recurrent
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
-from tests.pages.test_encoder_decoder import assert_drawn, drawn
+from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of
+from tests.pages.test_encoder_decoder import assert_drawn
 
 PAGE, TEXT = "lstm_gru", "I am happy."
 MODELS = {"RNN": "rnn-seq2seq", "LSTM": "lstm-seq2seq", "GRU": "gru-seq2seq"}

@@ -1,36 +1,17 @@
 """The masks page: what is struck out is what the model could not see, and verdicts follow what leaked."""
 
-import json
-import struct
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from streamlit.testing.v1 import AppTest
 
 from dashboard import measure, runs
 from pretrained.analysis import masks
 from pretrained.tokenization import END
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of, said
 
 PAGE, MODEL = "masks", "transformer"
 TEXT, LONGER = "I am happy.", "The old dog that the cat saw in the garden sleeps."
-
-
-def drawn(at: AppTest, key: str) -> tuple[dict[str, Any], list[NDArray[np.generic]]]:
-    """What the matrix component of this key was sent: its description and its cells."""
-    (component,) = [one for one in at.get("bidi_component") if one.proto.id.endswith(f"-{key}")]
-    blob: bytes = component.proto.bytes
-    (length,) = struct.unpack_from("<I", blob)
-    meta = json.loads(blob[4 : 4 + length])
-    cells = [np.frombuffer(blob, one["type"], one["length"], 4 + length + one["start"]) for one in meta["arrays"]]
-    return meta, cells
-
-
-def said(at: AppTest, words: str) -> str:
-    (found,) = [one.value for one in at.markdown if words in one.value]
-    return str(found)
 
 
 @pytest.mark.parametrize(("text", "readable"), ODD_TEXTS.items())

@@ -1,36 +1,17 @@
 """The self-attention page: every operation is the model's own, and every verdict follows what was measured."""
 
-import json
-import struct
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from streamlit.testing.v1 import AppTest
 
 from dashboard import controls, measure, runs
 from pretrained.analysis import rows, self_attention
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of, said
 
 PAGE, MODEL = "self_attention", "transformer"
 TEXT, LONGER = "I saw it there.", "The old dog that the cat saw in the garden sleeps since it is tired."
-
-
-def drawn(at: AppTest, key: str) -> tuple[dict[str, Any], list[NDArray[np.generic]]]:
-    """What the matrix component of this key was sent: its description and its cells."""
-    (component,) = [one for one in at.get("bidi_component") if one.proto.id.endswith(f"-{key}")]
-    blob: bytes = component.proto.bytes
-    (length,) = struct.unpack_from("<I", blob)
-    meta = json.loads(blob[4 : 4 + length])
-    cells = [np.frombuffer(blob, one["type"], one["length"], 4 + length + one["start"]) for one in meta["arrays"]]
-    return meta, cells
-
-
-def said(at: AppTest, words: str) -> str:
-    (found,) = [one.value for one in at.markdown if words in one.value]
-    return str(found)
 
 
 @pytest.mark.parametrize(("text", "readable"), ODD_TEXTS.items())

@@ -146,12 +146,13 @@ def ablations() -> list[str]:
 
 
 def alignment_errors(*, theme: ThemeName) -> dict[str, Any] | None:
-    """Draw every model's alignment error rate, the least first, and the diagonal's; nothing if no card tells any."""
+    """Draw alignment error rates of all models, of the diagonal and of counting, the least first; if any card tells."""
     found = {known.name: runs.card(known.name).get("alignment") for known in registry.finished(task=TRANSLATION)}
     errors = {name: told["test"]["metrics"]["aer"] for name, told in found.items() if told}
     if not errors:
         return None
-    errors["the diagonal"] = next(told["test"]["diagonal"]["aer"] for told in found.values() if told)
+    beside = next(told["test"] for told in found.values() if told)
+    errors |= {"the diagonal": beside["diagonal"]["aer"], "IBM model 1": beside["ibm_model_1"]["aer"]}
     ordered = sorted(errors, key=errors.__getitem__)
     return candidate_bars(
         ordered, [errors[name] for name in ordered], quantity="alignment error rate", chosen=None, theme=theme

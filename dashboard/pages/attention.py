@@ -273,12 +273,19 @@ st.caption(
 st.markdown("**“It learns to align.”** Nobody told the model which words belong together.")
 scored = with_card.get("alignment")
 if scored is not None:
-    error, reference = (scored["test"][name]["aer"] for name in ("metrics", "diagonal"))
+    error, by_place, by_count = (scored["test"][name]["aer"] for name in ("metrics", "diagonal", "ibm_model_1"))
     st.markdown(
         f"People linked the words of {scored['test']['count']} pairs of sentences. Linking every French word to the "
         f"English word that it looks at most gives an alignment error rate (Och and Ney 2003; 0 is best, 1 worst) of "
-        f"**{number(error, 2)}**; linking words by their place alone gives {number(reference, 2)}. "
-        + ("It has learnt more than word order." if error < reference else "Word order alone would do as well.")
+        f"**{number(error, 2)}**. Linking words by their place alone gives {number(by_place, 2)}; counting which words "
+        f"occur together in the pairs that the model learnt from gives {number(by_count, 2)} (IBM model 1, Brown et "
+        "al. 1993; no network). "
+        + ("It has learnt more than word order" if error < by_place else "Word order alone would do as well")
+        + (
+            ", and more than counting tells."
+            if error < by_count
+            else "; counting aligns better, since it does nothing else: attention serves the next word, not the links."
+        )
     )
 place = st.container()
 spread = measure.measured(rows.alignment_spread, (ours.name,), trace.text, key="spread").value

@@ -95,7 +95,8 @@ def charts() -> None:
         words = (
             "Each target word is linked to the source word that was looked at most while it was written; the rate says "
             "how far these links are from those that people made (Och and Ney 2003; 224 sentence pairs of the Canadian "
-            "parliament). The diagonal links words by position alone."
+            "parliament). The diagonal links words by position alone; IBM model 1 counts which words occur together in "
+            "the pairs that the models learnt from (Brown et al. 1993)."
         )
     else:
         plot, words = (

@@ -64,8 +64,8 @@ class Agreement:
 
     @property
     def precision(self) -> float:
-        """Share of the given links that are at least possible."""
-        return self.possible_found / self.links
+        """Share of the given links that are at least possible; 0 without a link."""
+        return self.possible_found / self.links if self.links else 0.0
 
     @property
     def recall(self) -> float:

@@ -24,7 +24,7 @@ from pretrained.analysis.alignment import (
     pieces_of,
 )
 from pretrained.tokenization import START
-from pretrained.training import data
+from pretrained.training import data, ibm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from pretrained.model import Model
     from pretrained.registry import Entry
+    from pretrained.training.data import Pair
 
 DEV, TEST = "align/hansards_naacl2003_dev.jsonl.gz", "align/hansards_test.jsonl.gz"
 KINDS = ("alignment", "cross")  # attention from the target to the source
@@ -153,14 +154,23 @@ def choose(measured: Mapping[Place, Agreement]) -> Place:
     return min(measured, key=lambda place: measured[place].aer)
 
 
-def for_card(model: Model, folder: Path) -> dict[str, Any]:
-    """Choose layer and head on the development file and tell what a card says of both files."""
+def for_card(model: Model, folder: Path, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Choose layer and head on the development file and tell what a card says of both files.
+
+    Beside the model stand links along the diagonal, and those of IBM model 1 trained on the same ``pairs``.
+    """
     files = {name: read_gold(folder / file) for name, file in (("dev", DEV), ("test", TEST))}
-    measured = {name: agreements(model, pairs) for name, pairs in files.items()}
+    measured = {name: agreements(model, gold) for name, gold in files.items()}
     chosen = choose(measured["dev"])
+    counted = ibm.train((pair.source, pair.target) for pair in pairs)
     return {"chosen": _named(chosen)} | {
-        name: {"count": len(pairs), **_result(measured[name], chosen), "diagonal": _metrics(on_diagonal(pairs))}
-        for name, pairs in files.items()
+        name: {
+            "count": len(gold),
+            **_result(measured[name], chosen),
+            "diagonal": _metrics(on_diagonal(gold)),
+            "ibm_model_1": _metrics(by_counting(gold, counted)),
+        }
+        for name, gold in files.items()
     }
 
 
@@ -168,6 +178,23 @@ def on_diagonal(pairs: Sequence[Aligned]) -> Agreement:
     """Count how links along the diagonal agree with gold: what no look at the words costs."""
     return sum(
         (agreement(diagonal(len(pair.source_words), len(pair.target_words)), pair.gold) for pair in pairs), Agreement()
+    )
+
+
+def by_counting(pairs: Sequence[Aligned], counted: ibm.WordTable) -> Agreement:
+    """Count how the links of IBM model 1 agree with gold."""
+    return sum(
+        (
+            agreement(
+                counted.links(
+                    [pair.source[start:end] for start, end in pair.source_words],
+                    [pair.target[start:end] for start, end in pair.target_words],
+                ),
+                pair.gold,
+            )
+            for pair in pairs
+        ),
+        Agreement(),
     )
 
 

@@ -172,7 +172,7 @@ class TranslationRecipe(Recipe):
         """Score the test files, and attention against gold alignments and trees where the model has it."""
         return {
             "scores": shipping.scores(model, folder),
-            **shipping.alignment(model, folder),
+            **shipping.alignment(model, folder, self.training_pairs(folder)),
             **shipping.syntax(model, folder),
         }
 

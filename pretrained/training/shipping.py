@@ -15,12 +15,13 @@ from pretrained import load, loading, registry, tokenization
 from pretrained.training import alignments, evaluation, language, relations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pretrained.model import Model
     from pretrained.registry import Entry
     from pretrained.trace import Trace
+    from pretrained.training.data import Pair
     from pretrained.training.loop import Run
     from pretrained.training.recipes import Recipe
     from pretrained.translation import Translator
@@ -152,11 +153,14 @@ def scores(model: Translator, folder: Path) -> dict[str, Any]:
     return {name: evaluation.score(model, folder / file) for name, file in (TESTS | found).items()}
 
 
-def alignment(model: Translator, folder: Path) -> dict[str, Any]:
-    """Tell ``alignment``, if the model looks at its source and the data has gold links; else nothing."""
+def alignment(model: Translator, folder: Path, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Tell ``alignment``, if the model looks at its source and the data has gold links; else nothing.
+
+    ``pairs`` are those that the model was trained on: IBM model 1 learns from the same.
+    """
     gold = all((folder / file).is_file() for file in (alignments.DEV, alignments.TEST))
     looks = set(alignments.KINDS) & set(model.entry.attention)
-    return {"alignment": alignments.for_card(model, folder)} if gold and looks else {}
+    return {"alignment": alignments.for_card(model, folder, pairs)} if gold and looks else {}
 
 
 def syntax(model: Translator, folder: Path) -> dict[str, Any]:

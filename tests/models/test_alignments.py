@@ -13,7 +13,7 @@ from pretrained import registry
 from pretrained.architectures.record import Attended, Output
 from pretrained.registry import ENTRIES, Entry
 from pretrained.tokenization import load
-from pretrained.training import alignments, shipping
+from pretrained.training import alignments, data, ibm, shipping
 from pretrained.translation import Translator
 from tests.models import tiny
 
@@ -213,9 +213,10 @@ def test_nothing_to_choose_by_is_told(gold: Path, tmp_path: Path, monkeypatch: p
 def test_the_card_of_a_new_model_tells_of_both_files(tmp_path: Path) -> None:
     write(tmp_path / alignments.DEV, ROWS[:1])
     model = seer(("first", "first"), ("first", "right"))
-    assert shipping.alignment(model, tmp_path) == {}, "told only where the data has both files"
+    pairs = [data.Pair(aligned.source, aligned.target) for aligned in alignments.read_gold(tmp_path / alignments.DEV)]
+    assert shipping.alignment(model, tmp_path, pairs) == {}, "told only where the data has both files"
     write(tmp_path / alignments.TEST, ROWS)
-    card = shipping.alignment(model, tmp_path)["alignment"]
+    card = shipping.alignment(model, tmp_path, pairs)["alignment"]
     assert card["chosen"] == {"layer": 1, "head": 1}
     assert (card["dev"]["count"], card["test"]["count"]) == (1, 2)
     for name in ("dev", "test"):
@@ -224,7 +225,20 @@ def test_the_card_of_a_new_model_tells_of_both_files(tmp_path: Path) -> None:
     # The diagonal misses the two words that change places: 3 + 3 right of 5 + 5; in the second pair all but one link.
     assert card["dev"]["diagonal"] == {"aer": 0.4, "precision": 0.6, "recall": 0.6}
     assert card["test"]["diagonal"] == {"aer": round(1 - 15 / 19, 4), "precision": 0.8, "recall": round(7 / 9, 4)}
-    assert shipping.alignment(tiny.translator(registry.entry("gru-seq2seq")), tmp_path) == {}
+    # One pair tells model 1 nothing: every word may have written every word, and the empty word comes first.
+    assert card["test"]["ibm_model_1"] == {"aer": 1.0, "precision": 0.0, "recall": 0.0}
+    assert shipping.alignment(tiny.translator(registry.entry("gru-seq2seq")), tmp_path, pairs) == {}
+
+
+def test_counting_is_scored_like_a_model(gold: Path) -> None:
+    words = zip(
+        ("the", "unbelievable", "hippopotamus", "sleeps", "cat", "neighbour", "."),
+        ("l'", "incroyable", "hippopotame", "dort", "chat", "voisin", "."),
+        strict=True,
+    )
+    found = alignments.by_counting(alignments.read_gold(gold), ibm.train(words))
+    # All of the first pair; in the second "Le", "du" and its two words of gold are unknown.
+    assert (found.links, found.sure, found.sure_found, found.possible_found) == (7, 9, 7, 7)
 
 
 # Every model with such attention

@@ -243,12 +243,16 @@ def test_luongs_model_is_drawn_beside_it_on_the_same_colours(visit: Visit, monke
     st.cache_resource.clear()
 
 
-@pytest.mark.parametrize(("error", "verdict"), [(0.4, "more than word order"), (0.6, "would do as well")])
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [(0.2, "and more than counting"), (0.4, "more than word order; counting"), (0.6, "would do as well; counting")],
+)
 def test_the_error_rate_stands_only_where_it_was_measured(
     visit: Visit, monkeypatch: pytest.MonkeyPatch, error: float, verdict: str
 ) -> None:
     card = runs.card
-    for scored in (None, {"test": {"count": 224, "metrics": {"aer": error}, "diagonal": {"aer": 0.5}}}):
+    beside = {"diagonal": {"aer": 0.5}, "ibm_model_1": {"aer": 0.3}}
+    for scored in (None, {"test": {"count": 224, "metrics": {"aer": error}, **beside}}):
         monkeypatch.setattr(runs, "card", lambda name, scored=scored: card(name) | {"alignment": scored})
         words = words_of(visit("attention", text=TEXT))
         assert ("alignment error rate" in words) == (scored is not None)

@@ -74,10 +74,10 @@ def test_a_point_stands_where_its_card_says() -> None:
         assert drawn[known.name] == pytest.approx(expected, abs=1e-3)
 
 
-def test_alignment_errors_are_in_order_and_among_them_the_diagonals(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alignment_errors_are_in_order_and_among_them_those_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def card(name: str) -> dict[str, Any]:
         error = {"transformer": 0.3, "gru-bahdanau": 0.4}.get(name)
-        told = {"test": {"metrics": {"aer": error}, "diagonal": {"aer": 0.35}}}
+        told = {"test": {"metrics": {"aer": error}, "diagonal": {"aer": 0.35}, "ibm_model_1": {"aer": 0.5}}}
         return {"alignment": told} if error else {}
 
     monkeypatch.setattr(runs, "card", card)
@@ -88,6 +88,7 @@ def test_alignment_errors_are_in_order_and_among_them_the_diagonals(monkeypatch:
         ("transformer", 0.3),
         ("the diagonal", 0.35),
         ("gru-bahdanau", 0.4),
+        ("IBM model 1", 0.5),
     ]
     assert "alignment error rate" in json.dumps(drawn)
     monkeypatch.setattr(runs, "card", lambda _: {})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pretrained.analysis.heads import Importance, Update
     from pretrained.analysis.masks import Leak, Padded
+    from pretrained.analysis.positions import Way
     from pretrained.analysis.self_attention import Head, Pointing, Referents
     from pretrained.trace import AttentionMap, StateMap, Trace
 
@@ -223,6 +224,22 @@ def position_products(products: NDArray[np.float32], tokens: tuple[str, ...], *,
         key_axis=AXIS_NAMES[SOURCE],
         query_id=SOURCE,
         key_id=SOURCE,
+    )
+
+
+def position_likeness(way: Way, *, model: str, kind: str) -> Matrix:
+    """Describe how alike the positions of a sentence are to a model, ``[position, position]``."""
+    return Matrix(
+        way.likeness,
+        way.tokens,
+        way.tokens,
+        title=f"{kind.capitalize()}: how alike positions are",
+        reading="Each cell is the cosine between what two positions add to a token, or turn it by: 1 is the same.",
+        scale=Scale.DIVERGING,
+        limit=1.0,
+        source=model,
+        query_axis=AXIS_NAMES[SOURCE],
+        key_axis=AXIS_NAMES[SOURCE],
     )
 
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 SHIFT = 10
 TASK = "translation en-fr"
-ROUNDING = 1e-4  # of a vector's length: what single precision may leave over after some layers
+SINUSOIDAL = "**Sinusoidal** (Vaswani et al. 2017): waves that nobody learnt, added to the embeddings."
+KINDS = {
+    "learned": "**Learned** (Gehring et al. 2017; Devlin et al. 2019): a vector for every position, learnt like a "
+    "word's and added to the embeddings. After the last one there is none.",
+    "rotary": "**Rotary** (Su et al. 2021): nothing is added; queries and keys are turned, each pair of their numbers "
+    "by an angle that grows with the position, so that a score knows how far apart two tokens are, not where.",
+}
+ROUNDING = 1e-3  # of a vector's length: what single precision may leave over after some layers
 
 story.opening("positions", "Positions")
 st.subheader(story.PROBLEM, anchor=False)
@@ -166,14 +173,27 @@ with right:
     )
 
 st.markdown("**“So the model does not care where in the text a phrase stands.”** A common misreading.")
-place = st.container()
-moved = measure.measured(positions.moved_along, (trace.model,), trace.text, SHIFT, key="moved").value
-place.markdown(
-    "The sinusoids do not make the model **translation-invariant**. Only the dot products above are. The model adds "
-    "the vectors to embeddings and projects the sums to queries and keys, which mixes words with places. Measured: "
-    f"with this sentence moved {SHIFT} positions on, a weight of the encoder's layer 0 changes by up to "
-    f"**{number(moved)}**; it would be 0 if the place did not matter."
-)
+compared = (ours, *(known for kind in KINDS for known in registry.finished(parent=None, positions=kind)[:1]))
+readable = controls.run_or_explain(*(known.name for known in compared))
+if readable is not None:
+    place = st.container()
+    names = tuple(known.name for known in compared)
+    found_ways = measure.measured(positions.ways, names, trace.text, SHIFT, key="ways").value
+    with place:
+        st.markdown(
+            "The sinusoids do not make the model **translation-invariant**. Only their dot products are: the model "
+            "adds the vectors to embeddings and projects the sums, which mixes words with places. Measured: with this "
+            f"sentence moved {SHIFT} positions on, the vectors of the encoder's last layer move by "
+            f"**{found_ways[0].moved:.0%}** of their length; it would be 0 if the place did not matter."
+        )
+        # The sinusoids' own picture stands above; it is drawn again only beside another.
+        shown = zip(compared, found_ways, strict=True) if len(compared) > 1 else ()
+        for column, (known, way) in zip(st.columns(len(compared)), shown, strict=False):
+            with column:
+                matrix([figures.position_likeness(way, model=known.name, kind=known.positions)], key=known.positions)
+                moved = f"{way.moved:.0%}" if way.moved > ROUNDING else f"{way.moved:.0e}"
+                st.metric(f"Moved {SHIFT} positions on, its vectors move", moved)
+                st.markdown(KINDS[known.positions] if known is not ours else SINUSOIDAL)
 
 st.subheader(story.HURTS, anchor=False)
 st.markdown(

@@ -14,13 +14,15 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from pretrained.architectures.transformer import sinusoids
 from pretrained.shapes import Float
+from pretrained.tokenization import PAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,22 +124,70 @@ def summands(network: Transformer, ids: Sequence[int]) -> Summands:
     return Summands(_array(_scaled(network, ids)), _array(network.positions(len(ids))))
 
 
-@torch.inference_mode()
-def change_when_shifted(network: Transformer, ids: Sequence[int], by: int) -> float:
-    """Measure how translation-invariant the first encoder layer is: the largest change of a weight, 0 if it were.
+@dataclass(frozen=True, eq=False)
+class Way:
+    """How one model is told the order of its tokens, and what that makes of the place where a sentence stands.
 
-    Args:
-        network: whose first encoder layer looks.
-        ids: the sentence's pieces.
-        by: how many positions later the whole sentence is said to stand.
+    Attributes:
+        likeness: cosine of what every two positions add to a token, or turn it by; 1 for a position with itself.
+        moved: as ``moved_along`` measures it.
+        tokens: the sentence as the model cuts it.
     """
-    here, there = (_first_layer_weights(network, ids, first) for first in (0, by))
-    return float((here - there).abs().max())
+
+    likeness: Float[np.ndarray, "token token"]
+    moved: float
+    tokens: tuple[str, ...]
 
 
+def ways(*given: Model | str | int) -> tuple[Way, ...]:
+    """Compare how models are told of order: models first, then a text and ``moved_along``'s ``by``."""
+    *models, text, by = cast("tuple[Any, ...]", given)
+    return tuple(
+        Way(likeness(vectors(model, len(pieces.ids))), moved_along(model, text, by), pieces.labels)
+        for model in models
+        for pieces in (model.read(text),)
+    )
+
+
+@torch.inference_mode()
+def vectors(model: Model, length: int) -> Float[np.ndarray, "position unit"]:
+    """Give what tells the first positions apart in a model.
+
+    Sinusoids or learned vectors, as they are added. Of rotary positions the sinusoids of a head's width: a query and a
+    key that are turned have the product ``sum_i |q_i| |k_i| cos((m - n) theta_i + their angle)``, and for two equal
+    vectors with pairs of equal lengths that is the product of these (Su et al. 2021, section 3.4.3).
+
+    Raises:
+        ValueError: a model that is told no positions.
+    """
+    kind, network = model.entry.positions, model.network
+    if kind == "learned":
+        # The first table with a row for every position: a decoder's own comes after its encoder's.
+        tables = (part.weight for part in network.modules() if isinstance(part, nn.Embedding))
+        return _array(next(table for table in tables if len(table) == model.entry.max_tokens)[:length])
+    if kind not in ("sinusoidal", "rotary"):
+        raise ValueError(f"{model.entry.name}: expected sinusoidal, learned or rotary positions, got {kind}")
+    return _array(sinusoids(length, network.config.d_head if kind == "rotary" else network.config.d_model))
+
+
+def likeness(vectors: Float[np.ndarray, "position unit"]) -> Float[np.ndarray, "position position"]:
+    """Give the cosine between every two vectors."""
+    directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return directions @ directions.T
+
+
+@torch.inference_mode()
 def moved_along(model: Model, text: str, by: int) -> float:
-    """Measure ``change_when_shifted`` on a text."""
-    return change_when_shifted(model.network, model.read(text).ids, by)
+    """Measure how far the last encoder layer's vectors move when the sentence stands ``by`` positions later.
+
+    Masked padding is put before it, which nothing may look at, so that only the positions differ.
+
+    Returns:
+        The mean over tokens, as a share of a vector's length; 0 for a model that is translation-invariant.
+    """
+    ids = list(model.read(text).ids)
+    here, there = (_encoded_from(model, ids, first) for first in (0, by))
+    return float(((there - here).norm(dim=-1) / here.norm(dim=-1)).mean())
 
 
 @dataclass(frozen=True)
@@ -195,10 +245,15 @@ def _scaled(network: Transformer, ids: Sequence[int]) -> Float[Tensor, "token d_
     return scaled
 
 
-def _first_layer_weights(network: Transformer, ids: Sequence[int], first: int) -> Float[Tensor, "head query key"]:
-    x = (_scaled(network, ids) + network.positions(len(ids), first=first))[None]
-    weights: Tensor = network.encoder[0](x, torch.ones(1, len(ids), dtype=torch.bool))[1].weights
-    return weights[0]
+def _encoded_from(model: Model, ids: list[int], first: int) -> Float[Tensor, "token d_model"]:
+    source = torch.tensor([[PAD] * first + ids])
+    mask = torch.tensor([[False] * first + [True] * len(ids)])
+    if model.entry.is_hugging_face:
+        read = model.network(source, attention_mask=mask, output_hidden_states=True).hidden_states[-1]
+    else:
+        read = model.network.encode(source, mask).layers[-1].values
+    hidden: Tensor = read[0, first:]
+    return hidden
 
 
 def _array(tensor: Tensor) -> Float[np.ndarray, "token d_model"]:

@@ -46,7 +46,7 @@ class WordTable:
     t: NDArray[np.float64]
 
     def links(self, source: Sequence[str], target: Sequence[str]) -> frozenset[Link]:
-        """Link target words to the source words that most likely wrote them; not where that is none, or none is known."""
+        """Link every target word to the source word that most likely wrote it, if one did and is known."""
         e = np.array([0, *(self.sources.get(word.lower(), -1) for word in source)])
         f = np.array([self.targets.get(word.lower(), -1) for word in target])
         asked = (e << 32) + f[:, None]

@@ -1,13 +1,19 @@
 """Positions: the formula is the model's, products know distance alone, and what is added is what the model reads."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 import pytest
 import torch
 
-from pretrained import entry
+from pretrained import entry, hub, loading
 from pretrained.analysis import positions
 from pretrained.architectures.transformer import Config, Transformer
-from tests.models import tiny
+from pretrained.architectures.transformer_rotary import rotate
+from pretrained.model import Model
+from tests.models import hub_models, tiny
 
 LENGTH, D_MODEL = 64, 16
 IDS = (5, 7, 7, 2)
@@ -72,18 +78,72 @@ def test_the_summands_are_what_the_first_layer_reads(network: Transformer) -> No
     assert not added.positions.flags.writeable
 
 
-def test_moving_a_sentence_changes_what_the_first_layer_looks_at(network: Transformer) -> None:
-    assert positions.change_when_shifted(network, IDS, 0) == 0
-    assert positions.change_when_shifted(network, IDS, 10) > 1e-4
-    looked = network.encode(torch.tensor([IDS])).attention[0].weights[0].detach()
-    torch.testing.assert_close(positions._first_layer_weights(network, IDS, 0).detach(), looked)
+def test_only_sinusoids_and_learned_vectors_feel_where_a_sentence_stands() -> None:
+    text = "The old dog that the cat saw sleeps."
+    moved = {
+        name: positions.moved_along(tiny.translator(entry(name)), text, 10)
+        for name in ("transformer", "conv-seq2seq", "transformer-rotary", "transformer-unordered")
+    }
+    assert min(moved["transformer"], moved["conv-seq2seq"]) > 0.01
+    assert max(moved["transformer-rotary"], moved["transformer-unordered"]) < 1e-4
+    assert positions.moved_along(tiny.translator(entry("transformer")), text, 0) == 0
 
 
-def test_without_positions_order_is_lost_and_moving_changes_nothing(
-    network: Transformer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_padding_before_a_sentence_is_the_same_as_adding_later_positions() -> None:
+    model = tiny.translator(entry("transformer"))
+    network, ids = cast("Transformer", model.network), model.read("I am happy.").ids
+    x = (positions._scaled(network, ids) + network.positions(len(ids), first=7))[None]
+    for block in network.encoder:
+        x, _ = block(x, torch.ones(1, len(ids), dtype=torch.bool))
+    torch.testing.assert_close(positions._encoded_from(model, list(ids), 7), x[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_masked_language_model_is_moved_by_its_position_numbers(tmp_path: Path) -> None:
+    tokenizer = hub_models.tokenizer_of("bert")
+    network = hub_models.network_of("bert", len(tokenizer)).eval()
+    network.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model = hub.load(tmp_path)
+    ids = torch.tensor([model.read("the cat").ids])
+    places = torch.arange(ids.shape[1])[None]
+    with torch.inference_mode():
+        here, there = (network.bert(ids, position_ids=places + first).last_hidden_state[0] for first in (0, 5))
+    expected = float(((there - here).norm(dim=-1) / here.norm(dim=-1)).mean())
+    assert positions.moved_along(model, "the cat", 5) == pytest.approx(expected, rel=1e-3)
+    assert expected > 0.01
+
+
+@pytest.mark.parametrize("name", ["conv-seq2seq", "bert-mini"])
+def test_learned_vectors_are_those_that_the_model_adds(name: str) -> None:
+    known = entry(name)
+    network: Any = loading.build(known)
+    table = network.source_positions if name == "conv-seq2seq" else network.bert.embeddings.position_embeddings
+    found = positions.vectors(cast("Model", SimpleNamespace(entry=known, network=network)), 5)
+    np.testing.assert_array_equal(found, table.weight[:5].detach())
+
+
+def test_a_turned_vector_is_as_like_itself_as_the_picture_says() -> None:
+    model = tiny.translator(entry("transformer-rotary"))
+    d_head = cast("Transformer", model.network).config.d_head
+    turned = rotate(torch.ones(9, d_head))
+    np.testing.assert_allclose(
+        positions.likeness(positions.vectors(model, 9)), (turned @ turned.T / d_head).numpy(), atol=1e-5
+    )
+
+
+def test_the_ways_are_told_for_every_model_and_none_is_told_of_none() -> None:
+    models = [tiny.translator(entry(name)) for name in ("transformer", "transformer-rotary")]
+    one, other = positions.ways(*models, "I am happy.", 10)
+    assert one.tokens == other.tokens == models[0].read("I am happy.").labels
+    assert one.moved == positions.moved_along(models[0], "I am happy.", 10)
+    assert one.likeness.shape == (len(one.tokens),) * 2
+    np.testing.assert_allclose(np.diag(other.likeness), 1, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"transformer-unordered: expected .* positions, got none"):
+        positions.vectors(tiny.translator(entry("transformer-unordered")), 3)
+
+
+def test_without_positions_order_is_lost(network: Transformer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "positions", lambda length, **_: torch.zeros(length, D_MODEL))
-    assert positions.change_when_shifted(network, IDS, 10) == 0
     order = torch.tensor([2, 0, 3, 1])
     ids = torch.tensor([IDS])
     torch.testing.assert_close(network.encode(ids).hidden[:, order], network.encode(ids[:, order]).hidden)

@@ -9,11 +9,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import runs
+from pretrained import registry
 from pretrained.analysis import positions
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of
 
 PAGE = "positions"
-FIGURES = {"bidi_component 0", "bidi_component 1", "plotly_chart 0", "plotly_chart 1"}
+OTHERS = [kind for kind in ("learned", "rotary") if registry.finished(parent=None, positions=kind)]
+MATRICES = 2 + (1 + len(OTHERS) if OTHERS else 0)
+FIGURES = {f"bidi_component {number}" for number in range(MATRICES)} | {"plotly_chart 0", "plotly_chart 1"}
 TEXT = "I am happy."
 
 
@@ -44,13 +47,13 @@ def test_a_longer_sentence_changes_every_figure(visit: Visit) -> None:
 
 
 def test_weights_do_not_change_the_figures_but_do_change_what_is_measured(visit: Visit, random_weights) -> None:
-    drawn, measured = [], []
+    figures, measured = [], []
     for seed in (1, 2):
         random_weights(seed)
         at = visit(PAGE, text=TEXT)
-        drawn.append(figures_of(at))
+        figures.append([figures_of(at)[name] for name in ("bidi_component 0", "bidi_component 1", "plotly_chart 0")])
         measured.append((metrics(at), [text.value for text in at.markdown if "Measured:" in text.value]))
-    assert drawn[0] == drawn[1]
+    assert figures[0] == figures[1]
     assert measured[0][0] != measured[1][0]
     assert measured[0][0]["Position's vector"] == measured[1][0]["Position's vector"]
     assert len(measured[0][1]) == 1
@@ -76,10 +79,10 @@ def test_formula_and_model_agree_wherever_a_reader_looks(visit: Visit, pos: int,
 
 
 def test_position_and_wave_change_the_waves(visit: Visit) -> None:
-    drawn = {
+    waves = {
         figures_of(visit(PAGE, text=TEXT, pos=pos, wave=wave))["plotly_chart 0"] for pos in (0, 2) for wave in (1, 9)
     }
-    assert len(drawn) == 4
+    assert len(waves) == 4
 
 
 def test_every_pair_lies_on_the_curve(visit: Visit) -> None:
@@ -104,6 +107,18 @@ def test_a_shuffled_sentence_is_read_as_well(visit: Visit) -> None:
         found = positions.moved_when_shuffled(runs.load("transformer"), TEXT, seed)
         assert metrics(at)["A token's vector moves, with positions"] == f"{found.with_positions:.0%}"
     assert "**order is lost**" in " ".join(text.value for text in at.markdown)
+
+
+def test_learned_and_rotary_positions_stand_beside_the_sinusoids(visit: Visit, finish) -> None:
+    finish("transformer", "conv-seq2seq", "transformer-rotary")
+    at = visit(PAGE, text=TEXT)
+    assert not at.exception
+    moved = [metric.value for metric in at.metric if "its vectors move" in metric.label]
+    assert [value.endswith("%") for value in moved] == [True, True, False], "turning knows distances alone"
+    models = [runs.load(name) for name in ("transformer", "conv-seq2seq", "transformer-rotary")]
+    for kind, way in zip(("sinusoidal", "learned", "rotary"), positions.ways(*models, TEXT, 10), strict=True):
+        _, cells = drawn(at, kind)
+        np.testing.assert_allclose(cells[0], way.likeness.ravel(), atol=1e-5)
 
 
 def test_an_impossible_link_is_forgotten(visit: Visit) -> None:

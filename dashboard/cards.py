@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from pretrained.registry import Entry
+    from pretrained.trace import Trace
     from viz.palette import ThemeName
 
 TRANSLATION = "translation en-fr"
@@ -83,6 +84,32 @@ def scores_against(size: str, *, theme: ThemeName) -> go.Figure:
 def translators() -> list[str]:
     """Name the finished translation models."""
     return [known.name for known in registry.finished(task=TRANSLATION)]
+
+
+def best_translator() -> str:
+    """Name the finished translation model with the best chrF on conversation."""
+    return max(translators(), key=lambda name: runs.card(name)["scores"]["test"]["by_tag"][CONVERSATION]["chrf"])
+
+
+def looks_from(name: str) -> tuple[int, int | None]:
+    """Give the layer and head (none: the mean of heads) whose look at the source aligns best; chosen in training."""
+    chosen = runs.card(name).get("alignment", {}).get("chosen", {"layer": 0, "head": None})
+    return chosen["layer"], chosen["head"]
+
+
+def side_by_side(traces: Sequence[Trace], judged: Sequence[float]) -> list[dict[str, object]]:
+    """Describe what every model wrote, how likely it and a judge find it, its size and its time."""
+    return [
+        {
+            "model": trace.model,
+            "translation": trace.output or "(nothing)",
+            "log p, judge's": round(judge, 2),
+            "log p, its own": round(trace.log_probability, 2),
+            "parameters, M": round(runs.card(trace.model)["parameters"] / 1e6, 2),
+            "ms": round(trace.milliseconds["encode"] + trace.milliseconds["decode"]),
+        }
+        for trace, judge in zip(traces, judged, strict=True)
+    ]
 
 
 def scores_by_length(names: Sequence[str], *, theme: ThemeName) -> go.Figure:

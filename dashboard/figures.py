@@ -86,6 +86,34 @@ def attention(attended: AttentionMap, head: int, *, model: str, title: str | Non
     )
 
 
+def looks_at_source(trace: Trace) -> bool:
+    """Tell whether a model looked from its output at its source."""
+    return bool(trace.attention_of("alignment") or trace.attention_of("cross"))
+
+
+def source_in_view(trace: Trace, place: tuple[int, int | None]) -> Matrix:
+    """Describe where a model looked in its source, at this layer and head or at the mean of the layer's heads.
+
+    Of a model that does not look back: the one vector that it wrote from. Outputs differ from model to model, so that
+    cursors are one on the source alone.
+    """
+    looks = trace.attention_of("alignment") or trace.attention_of("cross")
+    if not looks:
+        return replace(context(trace.states_of("context")[0], model=trace.model), title=f"{trace.model}: one vector")
+    layer, head = place
+    attended, where = looks[layer], f"head {head}"
+    if head is None:
+        attended, where = replace(attended, weights=attended.weights.mean(0, keepdims=True), scores=None), "mean"
+    drawn = attention(attended, head or 0, model=trace.model)
+    one_of_many = len(looks) > 1 or looks[0].n_heads > 1
+    return replace(
+        drawn,
+        title=f"{trace.model}, layer {layer}, {where}" if one_of_many else trace.model,
+        source=f"{trace.model}, layer {layer}, {where}",
+        query_id=f"target-{trace.model}",
+    )
+
+
 def all_heads(maps: tuple[AttentionMap, ...], *, model: str) -> list[Matrix]:
     """Describe every head of every layer of one kind, layer by layer."""
     return [attention(attended, head, model=model) for attended in maps for head in range(attended.n_heads)]

@@ -20,15 +20,13 @@ from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
 from viz.bars import percent
 from viz.matrix import number, shown
 
-PAGES = ("attention", "side_by_side")
 MODEL, TEXT = "gru-bahdanau", "I am happy."
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(("text", "readable"), ODD_TEXTS.items())
-def test_no_text_ends_in_an_exception_and_none_is_lost(visit: Visit, page: str, text: str, readable: bool) -> None:
-    at = visit(page, text=text)
+def test_no_text_ends_in_an_exception_and_none_is_lost(visit: Visit, text: str, readable: bool) -> None:
+    at = visit("attention", text=text)
     assert not at.exception
     assert bool(figures_of(at)) == readable
     assert bool(at.info) != readable, "an unreadable text is explained"
@@ -36,26 +34,23 @@ def test_no_text_ends_in_an_exception_and_none_is_lost(visit: Visit, page: str, 
         assert at.text_input(key="text").value == text
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_another_sentence_changes_every_figure(visit: Visit, page: str) -> None:
+def test_another_sentence_changes_every_figure(visit: Visit) -> None:
     one, other = (
-        figures_of(visit(page, text=text)) for text in ("I am happy.", "The old dog that the cat saw sleeps.")
+        figures_of(visit("attention", text=text)) for text in ("I am happy.", "The old dog that the cat saw sleeps.")
     )
     assert one
     assert one.keys() == other.keys()
     assert [name for name in one if one[name] == other[name]] == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_other_weights_change_every_figure(visit: Visit, page: str, random_weights) -> None:
+def test_other_weights_change_every_figure(visit: Visit, random_weights) -> None:
     given = []
     for seed in (1, 2):
         random_weights(seed)
-        given.append(figures_of(visit(page, text="I am happy.")))
+        given.append(figures_of(visit("attention", text="I am happy.")))
     assert given[0]
     # Scores by length are those of the cards, whatever the weights.
-    measured = ["plotly_chart 0"] if page == "attention" else []
-    assert [name for name in given[0] if given[0][name] == given[1].get(name)] == measured
+    assert [name for name in given[0] if given[0][name] == given[1].get(name)] == ["plotly_chart 0"]
 
 
 def test_the_step_is_in_the_link_and_an_impossible_one_is_forgotten(visit: Visit) -> None:
@@ -66,22 +61,6 @@ def test_the_step_is_in_the_link_and_an_impossible_one_is_forgotten(visit: Visit
         at = visit("attention", text="I am happy.", step=wrong)
         assert not at.exception
         assert at.slider(key="step").value == at.slider(key="step").max
-
-
-def test_layer_and_head_change_the_transformers_pictures(visit: Visit) -> None:
-    given = {
-        figures_of(visit("side_by_side", layer=layer, head=head))["bidi_component 0"]
-        for layer in (0, 2)
-        for head in (0, 3)
-    }
-    assert len(given) == 4
-
-
-def test_every_translation_is_shown(visit: Visit) -> None:
-    at = visit("side_by_side", text="I am happy.")
-    shown = [text.value for text in at.text]
-    for name in ("gru-seq2seq", "gru-bahdanau", "transformer"):
-        assert runs.run(name, "I am happy.").output in shown
 
 
 def words_of(at: AppTest) -> str:

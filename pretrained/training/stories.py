@@ -23,7 +23,7 @@ from pretrained.training.data import Pair
 from pretrained.training.loss import sequence_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -212,9 +212,23 @@ def guesses(training: Sequence[Question], test: Sequence[Question]) -> dict[str,
     return found
 
 
-def for_card(model: Translator, folder: Path) -> dict[str, Any]:
-    """Score the official test and tell what a card says of it: guesses, and the attention to supporting facts."""
-    training, valid, test = (read_questions(folder / FILES[split]) for split in ("train", "valid", "test"))
+def of_tasks(questions: Sequence[Question], tasks: Container[int]) -> list[Question]:
+    """Keep the questions of these tasks.
+
+    Raises:
+        ValueError: there is none.
+    """
+    kept = [question for question in questions if question.task in tasks]
+    if not kept:
+        raise ValueError(f"expected questions of a task that the model is trained on, got {len(questions)} of others")
+    return kept
+
+
+def for_card(model: Translator, folder: Path, tasks: Container[int]) -> dict[str, Any]:
+    """Score the official test of these tasks and tell what a card says: guesses, and attention to supporting facts."""
+    training, valid, test = (
+        of_tasks(read_questions(folder / FILES[split]), tasks) for split in ("train", "valid", "test")
+    )
     measured = attention_to_facts(model, first_of_each(valid, CHOOSING))
     layer, head = choose(measured)
     facts = attention_to_facts(model, first_of_each(test, CHOOSING))

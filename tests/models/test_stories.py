@@ -282,3 +282,12 @@ def test_the_first_questions_of_every_task_are_kept() -> None:
     kept = stories.first_of_each(questions, 3)
     assert Counter(question.task for question in kept) == {1: 3, 2: 3}
     assert [q for q in kept if q.task == 1] == [q for q in questions if q.task == 1][:3]
+
+
+def test_only_tasks_that_a_model_is_trained_on_are_asked(folder: Path) -> None:
+    questions = stories.read_questions(folder / stories.FILES["train"])
+    kept = stories.of_tasks(questions, {1})
+    assert {question.task for question in kept} == {1}
+    assert kept == [question for question in questions if question.task == 1]
+    with pytest.raises(ValueError, match=f"expected questions of a task .*, got {len(questions)} of others"):
+        stories.of_tasks(questions, {99})

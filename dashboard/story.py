@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard.components.chapters import chapters
 from pretrained import registry
 from viz import timeline
+
+if TYPE_CHECKING:
+    from pretrained.registry import Entry
 
 PAGES = Path(__file__).parent / "pages"
 TRANSLATION = "translation en-fr"
@@ -86,6 +90,17 @@ PROBLEM, SEE, STEP, MEASURE, HURTS = (
     "What still hurts",
 )
 """The five sections of every chapter."""
+
+
+def milestones() -> tuple[Entry, Entry, Entry]:
+    """Choose three translators for the whole story: without attention, with it, and of attention alone."""
+    facts = (
+        {"cell": "gru", "attention": ()},
+        {"cell": "gru", "attention": ("alignment",)},
+        {"positions": "sinusoidal"},
+    )
+    one, other, third = (registry.finished(task=TRANSLATION, parent=None, **chosen)[0] for chosen in facts)
+    return one, other, third
 
 
 def opening(url: str, title: str) -> None:

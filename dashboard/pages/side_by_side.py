@@ -17,10 +17,7 @@ TASK = "translation en-fr"
 
 story.opening("side-by-side", "Side by side")
 
-(plain,) = registry.finished(task=TASK, cell="gru", attention=())
-aligning = next(known for known in registry.finished(task=TASK, cell="gru") if "alignment" in known.attention)
-(ours,) = registry.finished(task=TASK, family="attention", positions="sinusoidal", parent=None)
-traces = controls.run_or_explain(plain.name, aligning.name, ours.name)
+traces = controls.run_or_explain(*(known.name for known in story.milestones()))
 if traces is None:
     st.stop()
 _, bahdanau, transformer = traces

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-import pretrained
 from dashboard import controls, story
 from dashboard.components.timeline import timeline
 
@@ -24,12 +23,13 @@ st.caption(
 # Torch is imported below this line and not before: what stands above is on the screen by then.
 st.subheader("Your sentence, by three models", anchor=False)
 with st.spinner("Starting the models …"):
-    traces = controls.run_or_explain("gru-seq2seq", "gru-bahdanau", "transformer")
+    chosen = story.milestones()
+    traces = controls.run_or_explain(*(known.name for known in chosen))
 if traces is not None:
     stops = ("Encoder-decoder", "Attention", "Transformer")
-    for column, stop, trace in zip(st.columns(len(traces)), stops, traces, strict=True):
+    for column, known, stop, trace in zip(st.columns(len(traces)), chosen, stops, traces, strict=True):
         with column:
-            st.markdown(f"{pretrained.entry(trace.model).year} · **{stop}**")
+            st.markdown(f"{known.year} · **{stop}**")
             controls.translation(trace)
     st.page_link(
         "dashboard/pages/side_by_side.py",

@@ -15,6 +15,7 @@ Wait = Callable[[Page], None]
 PAGES = tuple(chapter.title for chapter in story.CHAPTERS)
 PATHS = tuple(chapter.url for chapter in story.CHAPTERS)
 SENTENCE = "The girl is reading a book."
+FIGURES = "canvas.cells, [data-testid=stPlotlyChart], [data-testid=stVegaLiteChart]"
 UNREADABLE = {
     "empty": "   ",
     "too long": "the cat and " * 40,
@@ -139,13 +140,31 @@ def test_markup_is_text(app: str, page: Page, wait_for_run: Wait) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_no_page_overflows_or_fails(app: str, new_page: Open, wait_for_run: Wait, width: int, scheme: str) -> None:
+def test_the_whole_story_is_walked_by_next(
+    app: str, new_page: Open, wait_for_run: Wait, width: int, scheme: str
+) -> None:
     page = new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for path in ("", *PATHS):
-        page.goto(f"{app}/{path}")
+    page.goto(f"{app}/{PATHS[0]}?text={quote(SENTENCE)}")
+    for chapter, path in enumerate(PATHS):
+        expect(page).to_have_url(re.compile(rf"/{path}\?"))
         wait_for_run(page)
+        expect(page.locator("h2", has_text=PAGES[chapter]).first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        assert page.locator("h1, h2").first.is_visible(), path
+        unlabelled = page.locator(FIGURES).evaluate_all(
+            "all => all.filter(one => !one.ariaLabel).map(one => one.outerHTML)"
+        )
+        assert unlabelled == [], path
+        if path != PATHS[-1]:
+            page.get_by_role("link", name=f"Next: {PAGES[chapter + 1]}").click()
+    assert text_in_the_url(page) == SENTENCE
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_front_page_does_not_overflow(app: str, new_page: Open, wait_for_run: Wait, width: int) -> None:
+    page = new_page(viewport={"width": width, "height": 900})
+    page.goto(app)
+    wait_for_run(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_an_example_is_one_click_away(app: str, page: Page, wait_for_run: Wait) -> None:

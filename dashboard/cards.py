@@ -9,7 +9,7 @@ import numpy as np
 from dashboard import charts, runs
 from pretrained import registry
 from pretrained.analysis.lengths import by_length
-from viz.bars import candidate_bars
+from viz.bars import candidate_bars, percent
 from viz.curves import Curve, curves
 from viz.scatter import Point, scatter
 
@@ -221,3 +221,47 @@ def learning_of_dates(told: Sequence[dict[str, Any]], checkpoint: int, *, theme:
         height=260,
         theme=theme,
     )
+
+
+def language_scores(causal: str, masked: str) -> list[dict[str, str]]:
+    """Describe in rows what was measured of two language models, and what does as well without a network."""
+    written, filled = runs.card(causal)["scores"], runs.card(masked)["scores"]
+    perplexity, words = written["test"]["metrics"], filled["content_words"]
+    return [
+        {
+            "what": "Perplexity of the next token",
+            "simple": f"{perplexity['kneser_ney_2']:.1f} counting pairs, {perplexity['kneser_ney_3']:.1f} triples",
+            "model": causal,
+            "found": f"{perplexity['perplexity']:.1f}",
+        },
+        {
+            "what": "Of two sentences the grammatical one is the likelier",
+            "simple": f"{percent(0.5)} by chance",
+            "model": causal,
+            "found": percent(written["blimp"]["accuracy"]),
+        },
+        {
+            "what": "Perplexity of a hidden token",
+            "simple": "–",
+            "model": masked,
+            "found": f"{filled['test']['metrics']['pseudo_perplexity']:.1f}",
+        },
+        {
+            "what": "A hidden word's part of speech is filled in",
+            "simple": f"{percent(words['commonest_tag'])} always naming the commonest",
+            "model": masked,
+            "found": percent(words["accuracy"]),
+        },
+        {
+            "what": "The hidden word itself is filled in",
+            "simple": "–",
+            "model": masked,
+            "found": percent(words["same_word"]),
+        },
+    ]
+
+
+def beats_counting(causal: str) -> bool:
+    """Tell whether a language model is less surprised by new text than any model that counts."""
+    found = runs.card(causal)["scores"]["test"]["metrics"]
+    return bool(found["perplexity"] < min(found["kneser_ney_2"], found["kneser_ney_3"]))

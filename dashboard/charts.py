@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pretrained.analysis.bottleneck import Remembered
+    from pretrained.analysis.contextual import Compared, Moved
     from pretrained.analysis.cost import Speeds
     from pretrained.analysis.efficient import Growth
     from pretrained.analysis.heads import Pruned
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pretrained.analysis.reach import Paths
     from pretrained.analysis.residual import Stream
     from pretrained.analysis.rows import Spread
+    from pretrained.analysis.sampling import Cache, Worked
     from pretrained.analysis.self_attention import Head, Scaling
     from pretrained.beam import Beam
     from pretrained.trace import Trace
@@ -358,3 +360,49 @@ def random_table(found: Scaling) -> dict[str, list[str]]:
         "decided rows": [percent(float(one)) for one in found.plain.decided],
         "decided, divided": [percent(float(one)) for one in found.divided.decided],
     }
+
+
+def in_context(found: Compared, *, theme: ThemeName) -> go.Figure:
+    """Draw how alike a word's vectors in two contexts are, layer by layer, beside two different words of a sentence."""
+    drawn = {"the word, in two contexts": found.same}
+    if found.different is not None:
+        drawn["two different words of a sentence, mean"] = found.different
+    return over_tokens(
+        drawn,
+        ("embedding", *(f"layer {layer}" for layer in range(len(found.same) - 1))),
+        x_axis="vectors behind",
+        y_axis="cosine",
+        theme=theme,
+    )
+
+
+def moved(found: Moved, name: str, top: float, *, theme: ThemeName) -> go.Figure:
+    """Draw how far every vector before a word moves with it, on an axis up to ``top``."""
+    import numpy as np
+
+    return curves(
+        [Curve(name, np.arange(len(found.tokens), dtype=np.float32), found.share, dots=True)],
+        x_axis="token before the last word",
+        y_axis="share of its vector that moves",
+        y_range=(-0.05 * top, 1.1 * top),
+        x_labels=found.tokens,
+        theme=theme,
+    )
+
+
+def sampling_formula(made: Worked, temperature: float, step: int) -> str:
+    """Write how likely the token of a step was to be drawn as LaTeX, with its numbers."""
+    return rf"""\begin{{aligned}}
+        q_{{{step}}} &= \frac{{p_{{{step}}}^{{1/T}}}}{{\sum_{{kept}} p^{{1/T}}}}
+        = \frac{{({power(made.before)})^{{1/{temperature:.1f}}}}}{{{power(made.total)}}} \\[4pt]
+        &= {power(made.power)} \,/\, {power(made.total)} = {power(made.after)}
+        \end{{aligned}}\;"""
+
+
+def cache_formula(kept: Cache) -> str:
+    """Write how many bytes a cache of keys and values has as LaTeX, with its numbers."""
+    total = f"{kept.expected:,}".replace(",", "{,}")
+    return rf"""\begin{{aligned}}
+        \text{{bytes}} &= 2 \cdot n_{{layers}} \cdot n_{{tokens}} \cdot d_{{model}} \cdot 4 \\[4pt]
+        &= 2 \cdot {kept.n_layers} \cdot {kept.n_tokens} \cdot {kept.d_model} \cdot 4 = {total}
+        \end{{aligned}}\;"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from viz.palette import ThemeName
 
 TEXT = "text"
+PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 DEFAULT_TEXT = "The cat drank the milk because it was hungry."
 TICK_SECONDS = 0.9  # a step of playing: long enough to read what has changed
 LONGEST_TEXT = 1000  # characters that the bar takes; what is too long for a model is told, not cut
@@ -36,7 +38,7 @@ def sentence_bar() -> str:
     """Draw the bar that all pages share and return what stands in it; ``?text=`` brings it back."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            "An English sentence: the models translate it to French",
+            "An English sentence for all models",
             DEFAULT_TEXT,
             key=TEXT,
             bind="query-params",
@@ -97,6 +99,19 @@ def head_of_layer(n_layers: int, n_heads: int) -> tuple[int, int]:
     """Choose a layer and a head, side by side; both counted from 0."""
     with st.container(horizontal=True):
         return layer_picker(n_layers), head_picker(n_heads)
+
+
+def token_picker(tokens: tuple[str, ...], places: Sequence[int], *, key: str, label: str) -> int:
+    """Choose one of these places of a text, each shown with its number and its token; the middle one at first."""
+    from viz.matrix import shown
+
+    def name(place: int) -> str:
+        # Options are markdown, where every sign of a reader's has to be escaped.
+        return f"{place} " + PUNCTUATION.sub(r"\\\g<0>", shown(tokens[place]))
+
+    middle = places[len(places) // 2]
+    chosen = st.pills(label, places, default=middle, key=key, bind="query-params", required=True, format_func=name)
+    return middle if chosen is None else int(chosen)
 
 
 def step_slider(
@@ -220,12 +235,13 @@ def candidates(trace: Trace, step: int) -> None:
     bars(trace.candidates[step], key="candidates", alt=f"Probabilities of the ten likeliest tokens at step {step}")
 
 
-def bars(best: Sequence[Candidate], *, key: str, alt: str) -> None:
-    """Draw the probabilities of candidates."""
+def bars(best: Sequence[Candidate], *, key: str, alt: str, chosen: int = 0, drawn: bool = False) -> None:
+    """Draw the probabilities of candidates, or those that one was drawn with; the chosen one stands out."""
     from viz.bars import candidate_bars
 
+    shares = [(one.sampled or 0.0) if drawn else one.probability for one in best]
     st.vega_lite_chart(
-        spec=candidate_bars([one.token for one in best], [one.probability for one in best], theme=theme()),
+        spec=candidate_bars([one.token for one in best], shares, chosen=chosen, theme=theme()),
         key=key,
         alt=alt,
         width="stretch",

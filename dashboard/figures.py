@@ -114,6 +114,35 @@ def source_in_view(trace: Trace, place: tuple[int, int | None]) -> Matrix:
     )
 
 
+OF_ONE_TEXT = {
+    "decoder-self": (
+        "Causal",
+        "Each row is a token; it gathers from itself and those before it. Hatched: those after it.",
+    ),
+    "encoder-self": ("Both ways", "Each row is a token; it gathers from all others, before it and after it."),
+}
+"""What stands above and below the attention of a model that reads and writes the same text, by its kind."""
+
+
+def of_one_text(attended: AttentionMap, head: int, *, model: str, first: int | None = None) -> Matrix:
+    """Describe one head of a language model, whose rows and columns are the same tokens; all of them, or the first."""
+    title, reading = OF_ONE_TEXT[attended.kind]
+    part = slice(first)
+    return replace(
+        attention(attended, head, model=model, title=f"{title}: {model}, layer {attended.layer}, head {head}"),
+        weights=attended.weights[head, part, part],
+        query_tokens=attended.query_tokens[part],
+        key_tokens=attended.key_tokens[part],
+        may_attend=None if attended.may_attend is None else attended.may_attend[part, part],
+        reading=reading,
+        query_axis="token",
+        key_axis="looks at",
+        # Only one of the two models reads a text with special tokens around it.
+        query_id=attended.kind,
+        key_id=attended.kind,
+    )
+
+
 def all_heads(maps: tuple[AttentionMap, ...], *, model: str) -> list[Matrix]:
     """Describe every head of every layer of one kind, layer by layer."""
     return [attention(attended, head, model=model) for attended in maps for head in range(attended.n_heads)]

@@ -40,15 +40,25 @@ def load(name: str, checkpoint: int | None = None) -> Model:
 
 
 @st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)
-def run(name: str, text: str, interventions: tuple[Intervention, ...] = (), *, checkpoint: int | None = None) -> Trace:
+def run(
+    name: str,
+    text: str,
+    interventions: tuple[Intervention, ...] = (),
+    *,
+    checkpoint: int | None = None,
+    **options: float,
+) -> Trace:
     """Run a model on a text, with these changes, or a checkpoint of it; the trace is frozen, so readers may share it.
+
+    The options are those of the model's own ``run``, as the temperature of a language model is.
 
     Raises:
         TextError: a text that the model cannot read.
         ValueError: an intervention that the model does not know, or at a place that it does not have.
     """
-    model = load(name) if checkpoint is None else load(name, checkpoint)
-    return model.run(text, interventions=interventions) if interventions else model.run(text)
+    model: Any = load(name) if checkpoint is None else load(name, checkpoint)
+    trace: Trace = model.run(text, interventions=interventions, **options)
+    return trace
 
 
 @st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)

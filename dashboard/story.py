@@ -27,12 +27,12 @@ class Chapter:
     Attributes:
         url: its address, and with underscores the name of its file.
         title: what it is called in menus.
-        needs: facts of a finished model without which there is nothing to show, as ``registry.finished`` takes them.
+        needs: facts of finished models, as ``registry.finished`` takes them: one of each, or there is nothing to show.
     """
 
     url: str
     title: str
-    needs: Mapping[str, object] = field(default_factory=dict, hash=False)
+    needs: tuple[Mapping[str, object], ...] = field(default=(), hash=False)
 
     @property
     def file(self) -> str:
@@ -41,17 +41,17 @@ class Chapter:
 
     @property
     def exists(self) -> bool:
-        """Whether its page has been written and its model trained."""
-        return (PAGES / Path(self.file).name).is_file() and bool(registry.finished(**self.needs))
+        """Whether its page has been written and its models trained."""
+        return (PAGES / Path(self.file).name).is_file() and all(registry.finished(**facts) for facts in self.needs)
 
 
 PARTS = {
     "Recurrence": (
-        Chapter("rnn", "RNN", {"task": TRANSLATION, "cell": "rnn", "attention": ()}),
-        Chapter("lstm-gru", "LSTM and GRU", {"task": TRANSLATION, "cell": "lstm", "attention": ()}),
+        Chapter("rnn", "RNN", ({"task": TRANSLATION, "cell": "rnn", "attention": ()},)),
+        Chapter("lstm-gru", "LSTM and GRU", ({"task": TRANSLATION, "cell": "lstm", "attention": ()},)),
         Chapter("encoder-decoder", "Encoder-decoder"),
         Chapter("attention", "Attention"),
-        Chapter("convolution", "Convolution", {"task": TRANSLATION, "family": "convolutional"}),
+        Chapter("convolution", "Convolution", ({"task": TRANSLATION, "family": "convolutional"},)),
     ),
     "Transformer": (
         Chapter("self-attention", "Self-attention"),
@@ -61,8 +61,8 @@ PARTS = {
         Chapter("transformer", "Transformer"),
     ),
     "Since then": (
-        Chapter("gpt-bert", "GPT and BERT"),
-        Chapter("efficient", "Efficient attention", {"task": TRANSLATION, "parent": "transformer"}),
+        Chapter("gpt-bert", "GPT and BERT", ({"task": "language model en"}, {"task": "masked language model en"})),
+        Chapter("efficient", "Efficient attention", ({"task": TRANSLATION, "parent": "transformer"},)),
         Chapter("applications", "Applications"),
     ),
     "Compare": (

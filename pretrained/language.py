@@ -126,22 +126,23 @@ class LanguageModel(Model, abc.ABC):
         """Give every token's own vector, which is the same in every context and at every place."""
         return StateMap(kind, 0, as_array(self.network.get_input_embeddings()(ids)[0]), tokens)
 
-    def _allowed(self, logits: Tensor) -> Tensor:
+    def allowed(self, logits: Tensor) -> Tensor:
         """Make what is never written impossible."""
         return logits.index_fill(-1, self._never_written, -torch.inf)
 
-    def _candidates(
+    def candidates(
         self, log_p: Tensor, ids: Sequence[int] = (), drawn_with: Tensor | None = None
     ) -> tuple[tuple[Candidate, ...], ...]:
         """Name the ten likeliest pieces of every step, ``[step, piece]``, and the one written if it is another."""
         steps = []
         for step, row in enumerate(log_p):
             best = row.topk(N_CANDIDATES).indices.tolist()
-            best += [index for index in ids[step : step + 1] if index not in best]
+            written = ids[step : step + 1]
+            best += [index for index in written if index not in best]
             drawn = [None] * len(best) if drawn_with is None else drawn_with[step, best].tolist()
             steps.append(
                 tuple(
-                    Candidate(self.tokenizer.label(index), p, sampled)
+                    Candidate(self.tokenizer.label(index), p, sampled, index in written)
                     for index, p, sampled in zip(best, row[best].exp().tolist(), drawn, strict=True)
                 )
             )
@@ -201,7 +202,7 @@ class DecoderOnly(LanguageModel):
         output = self.network(torch.tensor([pieces.ids]), use_cache=True)
         clock.append(time.perf_counter())
         while True:
-            logits.append(self._allowed(output.logits[0, -1]))
+            logits.append(self.allowed(output.logits[0, -1]))
             drawn_with.append(next_distribution(logits[-1], temperature=temperature, top_k=top_k, top_p=top_p))
             cache_bytes.append(_bytes(output.past_key_values))
             ids.append(int(torch.multinomial(drawn_with[-1], 1, generator=chance)))
@@ -227,7 +228,7 @@ class DecoderOnly(LanguageModel):
                 self._embedding("decoder-embedding", whole, labels),
                 *self._states("decoder-hidden", record.hidden_states, labels),
             ),
-            candidates=self._candidates(log_p, ids, torch.stack(drawn_with)),
+            candidates=self.candidates(log_p, ids, torch.stack(drawn_with)),
             log_probability=float(log_p[torch.arange(len(ids)), torch.tensor(ids)].sum()),
             milliseconds=self._milliseconds([*clock, time.perf_counter()]),
             unknown=self._unknown(pieces),
@@ -261,7 +262,7 @@ class EncoderOnly(LanguageModel):
         clock.append(time.perf_counter())
         masks = [place for place, index in enumerate(pieces.ids) if index == self.tokenizer.mask]
         places = masks or [place for place, index in enumerate(pieces.ids) if index not in self.tokenizer.special]
-        log_p = torch.log_softmax(self._allowed(record.logits[0, places]), -1)
+        log_p = torch.log_softmax(self.allowed(record.logits[0, places]), -1)
         written = log_p.argmax(-1) if masks else ids[0, places]
         output, spans = text, tuple(pieces.spans[place] for place in places)
         labels = tuple(pieces.labels[place] for place in places)
@@ -282,7 +283,7 @@ class EncoderOnly(LanguageModel):
                 self._embedding("encoder-embedding", ids, pieces.labels),
                 *self._states("encoder-hidden", record.hidden_states, pieces.labels),
             ),
-            candidates=self._candidates(log_p),
+            candidates=self.candidates(log_p),
             log_probability=float(log_p[torch.arange(len(places)), written].sum()),
             milliseconds=self._milliseconds([*clock, time.perf_counter()]),
             unknown=self._unknown(pieces),
@@ -321,7 +322,7 @@ class EncoderDecoder(LanguageModel):
                 use_cache=True,
             )
             cache = output.past_key_values
-            logits.append(self._allowed(output.logits[0, -1]))
+            logits.append(self.allowed(output.logits[0, -1]))
             cache_bytes.append(_bytes(cache))
             ids.append(int(logits[-1].argmax()))
         clock.append(time.perf_counter())
@@ -353,7 +354,7 @@ class EncoderDecoder(LanguageModel):
                 *self._states("encoder-hidden", encoded.hidden_states, pieces.labels),
                 *self._states("decoder-hidden", record.decoder_hidden_states, target.labels),
             ),
-            candidates=self._candidates(log_p),
+            candidates=self.candidates(log_p),
             log_probability=float(log_p.amax(-1).sum()),
             milliseconds=self._milliseconds([*clock, time.perf_counter()]),
             unknown=self._unknown(pieces),

@@ -102,11 +102,13 @@ class Candidate:
         token: its label.
         probability: what the model gives it.
         sampled: what it was drawn with, after temperature, top-k and top-p; none where nothing is ever drawn.
+        written: whether it is the one that was drawn.
     """
 
     token: str
     probability: float
     sampled: float | None = None
+    written: bool = False
 
 
 @dataclass(frozen=True, eq=False)

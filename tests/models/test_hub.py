@@ -182,7 +182,7 @@ def test_a_run_is_one_forward_pass(model: LanguageModel, text: str) -> None:
         output = model.network(input_ids=ids, decoder_input_ids=torch.tensor([[0, *written[:-1]]]), **shown)
         layers = [*output.encoder_attentions, *output.decoder_attentions, *output.cross_attentions]
         states = [*output.encoder_hidden_states[1:], *output.decoder_hidden_states[1:]]
-        logits = model._allowed(output.logits[0])
+        logits = model.allowed(output.logits[0])
     elif isinstance(model, DecoderOnly):
         written = generated(model, text, max_new_tokens=20)
         output = model.network(input_ids=torch.cat([ids, torch.tensor([written])], 1), **shown)
@@ -192,7 +192,7 @@ def test_a_run_is_one_forward_pass(model: LanguageModel, text: str) -> None:
         output = model.network(input_ids=ids, **shown)
         layers, states = [*output.attentions], [*output.hidden_states[1:]]
         ordinary = [place for place, index in enumerate(ids[0].tolist()) if index not in model.tokenizer.special]
-        logits = model._allowed(output.logits[0, ordinary])
+        logits = model.allowed(output.logits[0, ordinary])
     for attended, weights in zip(trace.attention, layers, strict=True):
         np.testing.assert_allclose(attended.weights, weights[0], atol=1e-6)
     hidden = [part for part in trace.states if part.kind.endswith("hidden")]

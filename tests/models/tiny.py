@@ -2,15 +2,17 @@
 
 import dataclasses
 import importlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from pretrained import loading, tokenization
+from pretrained import hub, loading, tokenization
 from pretrained.architectures.record import Record
 from pretrained.registry import ENTRIES, Entry
 from pretrained.tokenization import END, PAD, START
+from pretrained.training import language
 from pretrained.translation import Translator
 
 SIZES = {"d_vocab": 50, "d_model": 8, "d_hidden": 6, "d_feedforward": 12, "n_heads": 2, "n_kv_heads": 1, "n_layers": 2}
@@ -46,6 +48,16 @@ def translator(entry: Entry, *, seed: int = 0) -> Translator:
     """A tiny network with the shipped tokenizer; as good as never does it write the end of a sentence."""
     tokenizer = tokenization.load("enfr")
     return Translator(entry, network(entry, seed=seed, d_vocab=len(tokenizer)), tokenizer, 0.0)
+
+
+def language_model(entry: Entry, folder: Path, *, seed: int = 0) -> Any:
+    """A tiny network of the library with the shipped English tokenizer, written to a folder and loaded from there."""
+    torch.manual_seed(seed)
+    built = loading.build(entry, {name: SIZES[name] for name in ("d_model", "d_feedforward", "n_heads", "n_layers")})
+    for parameter in built.parameters():
+        nn.init.normal_(parameter, std=0.6)
+    language.write_folder(built, tokenization.FOLDER / "en.json", folder / entry.name)
+    return hub.load(folder / entry.name)
 
 
 def favour_end(model: Translator, by: float) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pretrained.trace import Trace
     from pretrained.translation import Translator
 
-KEPT_RUNS = 256  # a trace of 64 tokens is about 2 MB
+KEPT_RUNS = 128  # a trace of 64 tokens is about 2 MB, one of a long continued text several times that
 
 
 @st.cache_resource(show_spinner=False)

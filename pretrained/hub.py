@@ -15,7 +15,7 @@ import torch
 
 from pretrained.language import DecoderOnly, EncoderDecoder, EncoderOnly, LanguageModel
 from pretrained.registry import Entry
-from pretrained.tokenization import Pieces
+from pretrained.tokenization import WORD_MARK, Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,10 @@ class HubTokenizer:
         encoding = self._backend.encode(text)
         spans, labels = [], []
         place = 0
-        for index, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+        for index, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
+            # The mark before the first character stands for none, where it is a piece of its own.
+            if piece == WORD_MARK and not text[start:end].isspace():
+                end = start
             # A piece that stands for no character has its place after those before it.
             start, end = _without_spaces(text, *((start, end) if start < end else (place, place)))
             place = end

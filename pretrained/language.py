@@ -83,8 +83,8 @@ class LanguageModel(Model, abc.ABC):
         if len(pieces.ids) > most:
             why = f" ({self.entry.max_tokens} less the {room} to be written)" if room else ""
             raise TextError(f"expected at most {max(most, 0)} tokens{why}, got {len(pieces.ids)}")
-        known = set(pieces.ids) - (self.tokenizer.special.keys() - {self.tokenizer.mask})
-        if not known:
+        unknown = self.tokenizer.special.keys() - {self.tokenizer.mask}
+        if all(index in unknown or start == end for index, (start, end) in zip(pieces.ids, pieces.spans, strict=True)):
             raise TextError(f"expected a text that {self.entry.name} knows a piece of, got {text.strip()[:40]!r}")
         return pieces
 

@@ -346,6 +346,15 @@ def test_a_label_alone_is_the_label_in_a_text(model: LanguageModel) -> None:
         assert not shown.startswith(("##", "\u2581", "\u0120"))
 
 
+@pytest.mark.parametrize("text", ["!?", "a hill", " !"])
+def test_a_mark_that_stands_for_no_space_is_not_shown_as_the_first_character(
+    models: dict[str, LanguageModel], text: str
+) -> None:
+    pieces = models["t5"].tokenizer.encode(text)
+    shown = [label for label, (start, end) in zip(pieces.labels, pieces.spans, strict=True) if start < end]
+    assert "".join(shown) == text.replace(" ", "")
+
+
 def test_unknown_characters_are_listed_once_in_order(models: dict[str, LanguageModel]) -> None:
     assert models["bert"].run("the 你 cat 👍 你").unknown == ("你", "👍")
     assert models["gpt2"].run("the 你 cat 👍 你").unknown == ()

@@ -502,7 +502,8 @@ PAPERS = (
     ),
     Paper(
         "Holtzman et al.", 2020, "The curious case of neural text degeneration", arxiv("1904.09751"),
-        "why the likeliest continuation repeats itself, and how to draw one instead", ("gpt-bert",),
+        "why the likeliest continuation repeats itself, and how to draw one instead",
+        ("gpt-bert", "applications"),
     ),
     Paper(
         "Wang et al.", 2020, "Linformer: self-attention with linear complexity", arxiv("2006.04768"),

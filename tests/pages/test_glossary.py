@@ -82,7 +82,7 @@ def test_a_search_that_finds_nothing_says_so(visit: Visit, search: str) -> None:
     assert not at.exception
     (info,) = at.info
     assert "Nothing under Terms" in info.value
-    assert not any(search in one.value for kind in ("markdown", "caption", "info") for one in at.get(kind))
+    assert not any(search in one.value for one in (*at.markdown, *at.caption, *at.info))
 
 
 def test_a_search_that_finds_only_papers_says_where(visit: Visit) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from viz.curves import Curve, curves
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pretrained.analysis.cost import Speeds
     from pretrained.analysis.efficient import Growth
     from pretrained.analysis.heads import Pruned
+    from pretrained.analysis.left_out import LeftOut
     from pretrained.analysis.lengths import Scored
     from pretrained.analysis.reach import Paths
     from pretrained.analysis.residual import Stream
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
     from pretrained.trace import Trace
     from viz import tree
     from viz.palette import ThemeName
+
+STORY_TASKS = dict(
+    enumerate(
+        (
+            "one fact", "two facts", "three facts", "relations of two", "relations of three", "yes or no", "counting",
+            "lists", "negation", "either, or", "he and she", "and", "they", "time", "deduction", "induction",
+            "positions", "sizes", "finding a way", "motives",
+        ),
+        start=1,
+    )
+)  # fmt: skip
+"""What the twenty bAbI tasks ask for, in short."""
 
 
 def waves(pos: int, unit: int, n_positions: int, d_model: int, *, theme: ThemeName) -> go.Figure:
@@ -89,6 +102,22 @@ def ending(probabilities: NDArray[np.float32], step: int, *, theme: ThemeName) -
     )
 
 
+def probabilities(likely: Sequence[float], tokens: Sequence[str], step: int, *, theme: ThemeName) -> go.Figure:
+    """Draw how likely each token was that was written."""
+    import numpy as np
+
+    return curves(
+        [Curve("its probability", np.arange(len(likely), dtype=np.float32), np.array(likely), dots=True)],
+        x_axis="token written",
+        y_axis="probability",
+        marked=step,
+        x_labels=tokens,
+        y_range=(-0.03, 1.03),
+        height=260,
+        theme=theme,
+    )
+
+
 def scores_by_length(scored: Mapping[str, Sequence[Scored]], here: int | None, *, theme: ThemeName) -> go.Figure:
     """Draw models' scores against the length of test sentences; ``here`` marks a range, counted from 0."""
     import numpy as np
@@ -128,6 +157,13 @@ def remembered(found: Sequence[Remembered], *, theme: ThemeName) -> go.Figure:
 def signed_sum(parts: Sequence[float]) -> str:
     """Write a sum's parts as LaTeX, each with its sign."""
     return " ".join(f"{part:+.2f}" for part in parts).removeprefix("+")
+
+
+def long_sum(parts: Sequence[float], a_line: int = 4) -> str:
+    """Write a sum of positive parts as lines of aligned LaTeX, so that it fits a phone."""
+    written = [f"{part:.2f}" for part in parts]
+    lines = [" + ".join(written[start : start + a_line]) for start in range(0, len(written), a_line)]
+    return r" \\ &\quad + ".join(lines)
 
 
 def path_lengths(found: Paths, *, theme: ThemeName) -> go.Figure:
@@ -406,3 +442,26 @@ def cache_formula(kept: Cache) -> str:
         \text{{bytes}} &= 2 \cdot n_{{layers}} \cdot n_{{tokens}} \cdot d_{{model}} \cdot 4 \\[4pt]
         &= 2 \cdot {kept.n_layers} \cdot {kept.n_tokens} \cdot {kept.d_model} \cdot 4 = {total}
         \end{{aligned}}\;"""
+
+
+def left_out_table(found: LeftOut, parts: Sequence[str]) -> dict[str, list[object]]:
+    """Describe by columns what each part of a text was worth: attention, and the output without it."""
+    return {
+        "part": list(parts),
+        "share": found.shares.tolist(),
+        "without": found.without.tolist(),
+    }
+
+
+def story_table(card: Mapping[str, Any]) -> dict[str, list[object]]:
+    """Describe by columns how a model answers the questions of every task, and how much it looks at the facts."""
+    tasks = card["scores"]["test"]["by_tag"]
+    guesses, facts = card["guesses"], card["supporting_facts"]["by_tag"]
+    return {
+        "task": [f"{task} · {STORY_TASKS[int(task)]}" for task in tasks],
+        "accuracy": [one["accuracy"] for one in tasks.values()],
+        "baseline": [guesses[task]["baseline"] for task in tasks],
+        "chance": [guesses[task]["chance"] for task in tasks],
+        "facts": [facts[task]["share"] if task in facts else None for task in tasks],
+        "even": [facts[task]["chance"] if task in facts else None for task in tasks],
+    }

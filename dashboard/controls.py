@@ -64,20 +64,30 @@ def _take(example: str) -> None:
     st.session_state[TEXT] = example
 
 
+def typed() -> str:
+    """Give the sentence in the bar."""
+    return str(st.session_state.get(TEXT, DEFAULT_TEXT))
+
+
+def explain(error: Exception, place: str) -> None:
+    """Say why a text cannot be read; it stays in its ``place``."""
+    st.info(f"The models cannot read this yet. Your text stays {place}.", icon=":material/edit:")
+    # As plain text: what a reader typed may look like markup.
+    st.text(f"{error}.")
+
+
 def run_or_explain(*names: str, text: str | None = None) -> tuple[Trace, ...] | None:
     """Run models on a text, or the sentence in the bar; where they cannot read it, say why and return ``None``."""
-    text = str(st.session_state.get(TEXT, DEFAULT_TEXT)) if text is None else text
     from pretrained.model import TextError
 
+    place, text = ("in the bar", typed()) if text is None else ("where it is", text)
     try:
         traces = tuple(runs.run(name, text) for name in names)
     except TextError as error:
-        st.info("These models cannot read this yet. Your text stays in the bar.", icon=":material/edit:")
-        # As plain text: what a reader typed may look like markup.
-        st.text(f"{error}.")
+        explain(error, place)
         return None
     if traces[0].unknown:
-        st.caption("Characters that the models have never seen are read as one and the same unknown piece:")
+        st.caption("What the models have never seen is read as one and the same unknown piece:")
         st.text(" ".join(traces[0].unknown))
     return traces
 

@@ -313,6 +313,58 @@ def date_alignment(trace: Trace) -> Matrix:
     )
 
 
+def source_attention(trace: Trace, layer: int, head: int | None) -> Matrix:
+    """Describe where one head of one layer looked while it wrote, or all heads of the layer in the mean."""
+    attended = (trace.attention_of("cross") or trace.attention_of("alignment"))[layer]
+    if head is not None:
+        return attention(attended, head, model=trace.model)
+    return replace(
+        attention(attended, 0, model=trace.model, title=f"{TITLES[attended.kind]}, layer {layer}, mean of its heads"),
+        weights=attended.weights.mean(0),
+        reading="Each row is a token being written; its colours show what this layer's heads looked at, on average.",
+        source=f"{trace.model}, layer {layer}, mean of {attended.n_heads} heads",
+    )
+
+
+def keep_or_drop(keep: Sequence[float], words: tuple[str, ...], *, model: str) -> Matrix:
+    """Describe both decisions about every word, one row a word."""
+    import numpy as np
+
+    kept = np.array(keep, np.float32)
+    return Matrix(
+        np.stack([kept, 1 - kept], 1),
+        words,
+        ("keep", "drop"),
+        title="Keep or drop",
+        reading="Each row is a word with the probabilities of keeping and of dropping it; the likelier is done.",
+        source=model,
+        query_axis="your words",
+        key_axis="decision",
+        query_id="words",
+        key_id="decision",
+    )
+
+
+def line_shares(found: NDArray[np.float64], *, model: str) -> Matrix:
+    """Describe how much of every head's attention is on each line of a story, ``[layer, head, line]``."""
+    import numpy as np
+
+    layers, heads, lines = found.shape
+    return Matrix(
+        found.reshape(-1, lines).astype(np.float32),
+        tuple(f"{layer}.{head}" for layer in range(layers) for head in range(heads)),
+        tuple(f"line {line}" for line in range(lines)),
+        title="Where every head looks",
+        reading="Each row is a head, named layer.head; its colours show how much it looks at each line while the "
+        "answer is written. What is missing to 1 is on the question and the end sign.",
+        source=model,
+        query_axis="layer.head",
+        key_axis="line of the story",
+        query_id="heads",
+        key_id="lines",
+    )
+
+
 def reached(found: NDArray[np.float32], tokens: tuple[str, ...], *, model: str) -> Matrix:
     """Describe on which tokens one token's vector depends, layer by layer: ``[layer, source]``, rows that sum to 1."""
     return Matrix(

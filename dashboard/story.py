@@ -69,6 +69,7 @@ PARTS = {
         Chapter("side-by-side", "Side by side"),
         Chapter("claims", "Claims"),
         Chapter("zoo", "Zoo"),
+        Chapter("glossary", "Glossary"),
         Chapter("explorer", "Explorer"),
     ),
 }

@@ -15,9 +15,14 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from dashboard import runs, story
-from pretrained import ENTRIES, entry, loading, tokenization
+from pretrained import ENTRIES, entry, hub, loading, tokenization
+from pretrained.compression import Compressor
+from pretrained.model import Model
 from pretrained.registry import Entry
+from pretrained.tokenization import Tokenizer
+from pretrained.training import language
 from pretrained.translation import Translator
+from tests.models import tiny
 
 FRONT_DOOR = Path(__file__).parents[2] / "streamlit_app.py"
 FIGURES = ("bidi_component", "plotly_chart", "vega_lite_chart", "arrow_vega_lite_chart")
@@ -125,3 +130,83 @@ def finish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     yield put
     st.cache_resource.clear()
     st.cache_data.clear()
+
+
+BABI = (
+    "Mary John Sandra went moved travelled back to the kitchen garden office bedroom hallway. Where is in got milk "
+    "there? Wolves are afraid of mice sheep cats Jessica a Emily. What"
+)
+"""Every word that the stories of the applications page have."""
+# What their real cards hold of what pages show.
+OTHER_CARDS: dict[str, dict[str, Any]] = {
+    "compress-transformer": {
+        "scores": {
+            "test": {
+                "count": 1000,
+                "metrics": {"f1": 0.7, "exact_match": 0.1, "kept": 0.4, "baseline": 0.5, "chance": 0.3},
+                "lead": {"best": {"words": 9, "f1": 0.5}},
+            }
+        }
+    },
+    "babi-transformer": {
+        "parameters": 262_000,
+        "scores": {
+            "test": {
+                "count": 40,
+                "metrics": {"accuracy": 0.75},
+                "by_tag": {"1": {"count": 30, "accuracy": 0.9}, "15": {"count": 10, "accuracy": 0.3}},
+            }
+        },
+        "guesses": {"1": {"chance": 0.2, "baseline": 0.4}, "15": {"chance": 0.6, "baseline": 0.8}},
+        "supporting_facts": {"layer": 1, "head": 0, "by_tag": {"1": {"share": 0.6, "chance": 0.25}}},
+    },
+    "gpt-mini": {
+        "parameters": 3_800_000,
+        "scores": {
+            "test": {
+                "metrics": {"perplexity": 70.0, "pieces": 1000, "kneser_ney_2": 190.0, "kneser_ney_3": 150.0},
+            }
+        },
+    },
+}
+
+
+def _other(name: str, seed: int, folder: Path) -> Model:
+    """Make a small model of another task, with random weights."""
+    known = entry(name)
+    if name == "gpt-mini":
+        torch.manual_seed(seed)
+        network = hub.build(known, {"d_model": 16, "n_layers": 2, "n_heads": 2})
+        language.write_folder(network, tokenization.FOLDER / "en.json", folder / name)
+        made = hub.load(folder / name)
+        made.entry = known
+        return made
+    if name == "babi-transformer":
+        tokenization.train_words(iter([BABI]), path=folder / "babi.json")
+        tokenizer = Tokenizer(folder / "babi.json")
+        return Translator(known, tiny.network(known, seed=seed, d_vocab=len(tokenizer)), tokenizer, 0.0)
+    tokenizer = tokenization.load("compress")
+    network = tiny.network(known, seed=seed, d_vocab=len(tokenizer))
+    network.to_score.weight *= 20  # words are kept and dropped
+    return Compressor(known, network, tokenizer, 0.0)
+
+
+@pytest.fixture
+def other_tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Of the other tasks, let these be finished: ``other_tasks("gpt-mini", seed=2)``; the rest is as shipped."""
+    load, card = runs.load, runs.card
+    shipped = {known.name for known in ENTRIES if known.finished}
+
+    def put(*names: str, seed: int = 1) -> None:
+        models = {name: _other(name, seed, tmp_path / str(seed)) for name in names}
+        st.cache_resource.clear()
+        monkeypatch.setattr(runs, "load", lambda name: models[name] if name in models else load(name))
+        monkeypatch.setattr(runs, "card", lambda name: OTHER_CARDS[name] if name in models else card(name))
+        monkeypatch.setattr(
+            Entry,
+            "finished",
+            property(lambda known: known.name in models or known.name in shipped - OTHER_CARDS.keys()),
+        )
+
+    yield put
+    st.cache_resource.clear()

@@ -118,7 +118,7 @@ def test_learned_and_rotary_positions_stand_beside_the_sinusoids(visit: Visit, f
     models = [runs.load(name) for name in ("transformer", "conv-seq2seq", "transformer-rotary")]
     for kind, way in zip(("sinusoidal", "learned", "rotary"), positions.ways(*models, TEXT, 10), strict=True):
         _, cells = drawn(at, kind)
-        np.testing.assert_allclose(cells[0], way.likeness.ravel(), atol=1e-5)
+        np.testing.assert_allclose(cells[0].astype(float), way.likeness.ravel(), atol=1e-5)
 
 
 def test_an_impossible_link_is_forgotten(visit: Visit) -> None:

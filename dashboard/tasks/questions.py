@@ -1,0 +1,166 @@
+"""Questions: a story and a question of the reader's own, and the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import charts, controls, figures, runs, story
+from dashboard.components.matrix import matrix
+from dashboard.tasks import sections
+from pretrained.analysis import facts, left_out
+from pretrained.model import TextError
+from viz.bars import percent
+
+if TYPE_CHECKING:
+    from pretrained.registry import Entry
+
+FACTS = {"task": "question answering en"}
+STORIES = {
+    "One fact": "Mary went to the kitchen. John moved to the garden. Sandra travelled to the office. Where is Mary?",
+    "Two facts": "John got the milk there. Mary moved to the office. John went to the garden. Where is the milk?",
+    "Yes or no": "John moved to the bedroom. Mary went to the hallway. John went back to the kitchen. "
+    "Is John in the bedroom?",
+    "Deduction": "Wolves are afraid of mice. Sheep are afraid of wolves. Cats are afraid of sheep. "
+    "Mice are afraid of cats. Jessica is a sheep. Emily is a cat. What is Jessica afraid of?",
+}
+SUPPORTING = {"One fact": {0}, "Two facts": {0, 2}, "Yes or no": {2}, "Deduction": {1, 4}}
+"""Lines that the answer follows from, counted from 0."""
+STORY = "story"
+
+
+def draw(model: Entry) -> None:
+    """Draw a story, a question about it, and the answer."""
+    with st.container(horizontal=True, gap="small"):
+        for name, example in STORIES.items():
+            st.button(name, key=f"tell-{name}", on_click=st.session_state.__setitem__, args=(STORY, example))
+    typed = st.text_area(
+        "A story, then a question", STORIES["One fact"], key=STORY, bind="query-params", max_chars=2000, height=90
+    )
+    try:
+        told = facts.told(typed)
+    except TextError as error:
+        controls.explain(error, "where it is")
+        return
+    traces = controls.run_or_explain(model.name, text=told.text)
+    if traces is None:
+        return
+    (trace,), card = traces, runs.card(model.name)
+    layer, head = card["supporting_facts"]["layer"], card["supporting_facts"]["head"]
+    shares = left_out.shares(trace, told.spans)
+    even, chosen = 1 / len(told.lines), shares[layer, head]
+    known = next((SUPPORTING[name] for name, example in STORIES.items() if example == typed), None)
+
+    st.subheader(story.SEE, anchor=False)
+    st.markdown(
+        "**In**: a story and a question about it (bAbI; Weston et al. 2015). **Out**: the answer. The model knows some "
+        "170 words, those of such stories. Nobody tells it which lines matter."
+    )
+    asked = sorted(sorted(range(len(told.lines)), key=lambda line: -chosen[line])[:3])
+    table, picture = st.columns([3, 2], gap="large")
+    with table:
+        if len(asked) > 1:
+            controls.prediction(
+                f"Which line does head {layer}.{head} look at most while it answers?",
+                [f"Line {line}" for line in asked],
+                asked.index(int(chosen.argmax())),
+                key=f"line-{typed}",
+                why=f"It gets {percent(float(chosen.max()))} of the attention; an even look would give every line "
+                f"{percent(even)}.",
+            )
+        with st.container(border=True, gap="xsmall"):
+            st.caption(f"{trace.model} · {card['parameters'] / 1e6:.2f} M parameters")
+            st.text(told.question)
+            st.text(trace.output or "(nothing)")
+        marks = {} if known is None else {"fact": [line in known for line in range(len(told.lines))]}
+        st.dataframe(
+            {
+                "line": range(len(told.lines)),
+                "told": told.lines,
+                "share": chosen.tolist(),
+                "lit": [float(one) > even for one in chosen],
+                **marks,
+            },
+            key="lines",
+            hide_index=True,
+            column_config={
+                "line": st.column_config.NumberColumn("Line", width=40),
+                "told": "The story",
+                "share": sections.share_column("Looked at"),
+                "lit": st.column_config.CheckboxColumn("Lit", width=40),
+                "fact": st.column_config.CheckboxColumn("Fact", width=40),
+            },
+        )
+        st.caption(
+            f"Layer {layer}, head {head}, the one that looked most at the supporting facts of other stories. Lit: more "
+            f"than an even look, {percent(even)}. What is missing to 100% is on the question and the end sign."
+            + ("" if known is None else " Fact: the answer follows from these lines; the model was not told.")
+        )
+        st.markdown(sections.NO_EXPLANATION)
+    with picture:
+        matrix(
+            [figures.line_shares(shares, model=trace.model)], key="heads", current_row=layer * shares.shape[1] + head
+        )
+
+    st.subheader(story.STEP, anchor=False)
+    st.markdown(
+        "The story is told line by line, and after each line the same question is asked again. The model cannot say "
+        "*I do not know*: before it has read the fact, it has to guess."
+    )
+
+    def line_by_line(line: int) -> None:
+        so_far = told.until(line)
+        now = runs.run(model.name, so_far.text)
+        found = left_out.shares(now, so_far.spans)[layer, head]
+        most = int(found.argmax())
+        parts = left_out.weights(now, so_far.spans[most], layer, head)
+        words, choice = st.columns(2, gap="large")
+        with words:
+            with st.container(border=True, gap="xsmall"):
+                st.caption(f"Told up to line {line}, then the question")
+                st.text("\n".join((*so_far.lines, so_far.question)))
+                st.text(f"→ {now.output or '(nothing)'}")
+            st.caption(f"Head {layer}.{head} looks most at line {most}: the weights of its tokens, added up.")
+            st.latex(
+                rf"""\begin{{aligned}}
+                s_{{{most}}} &= {charts.long_sum(parts.tolist())} \\
+                &= {found[most]:.2f}
+                \end{{aligned}}\;"""
+            )
+        with choice:
+            st.caption("The ten likeliest answers, or first words of answers")
+            controls.bars(now.candidates[0], key="answers", alt=f"The ten likeliest answers after line {line}")
+
+    controls.stepper(line_by_line, told.lines, key="told", label="Lines told: drag or play to tell the story")
+
+    st.subheader(story.MEASURE, anchor=False)
+    mean = facts.means(card)
+    sections.scores(
+        ("Right answers", percent(mean.accuracy)),
+        ("Baseline: the commonest answer", percent(mean.baseline)),
+        ("Chance: any answer of the task", percent(mean.chance)),
+    )
+    st.caption(
+        f"On the {card['scores']['test']['count']:,} questions of the official test, after training; the mean over its "
+        "tasks, each weighted by its questions."
+    )
+    sections.what_matters(trace, told.spans, layer, head, "line")
+    if st.toggle("Show the score of every task", key="tasks", bind="query-params"):
+        shown = ("accuracy", "baseline", "chance", "facts", "even")
+        names = ("Right", "Commonest answer", "Chance", "Looks at facts", "Their share of the story")
+        st.dataframe(
+            charts.story_table(card),
+            key="by-task",
+            hide_index=True,
+            height="content",
+            column_config={"task": "Task"}
+            | {
+                column: st.column_config.NumberColumn(name, format="percent")
+                for column, name in zip(shown, names, strict=True)
+            },
+        )
+        st.caption(
+            f"Looks at facts: the share of head {layer}.{head} on the lines that the answer follows from, while the "
+            "right answer is written; beside it, what an even look at all tokens of the story would give."
+        )

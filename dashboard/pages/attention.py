@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import charts, controls, figures, measure, painting, runs, story
+from dashboard import cards, charts, controls, figures, measure, painting, runs, story
 from dashboard.components.matrix import matrix
 from dashboard.components.tree import tree
 from pretrained import registry
@@ -271,14 +271,13 @@ st.caption(
 )
 
 st.markdown("**“It learns to align.”** Nobody told the model which words belong together.")
-scored = with_card.get("alignment")
+scored = cards.aligned(ours.name)
 if scored is not None:
-    error, reference = (scored["test"][name]["aer"] for name in ("metrics", "diagonal"))
     st.markdown(
-        f"People linked the words of {scored['test']['count']} pairs of sentences. Linking every French word to the "
+        f"People linked the words of {scored.pairs} pairs of sentences. Linking every French word to the "
         f"English word that it looks at most gives an alignment error rate (Och and Ney 2003; 0 is best, 1 worst) of "
-        f"**{number(error, 2)}**; linking words by their place alone gives {number(reference, 2)}. "
-        + ("It has learnt more than word order." if error < reference else "Word order alone would do as well.")
+        f"**{number(scored.error, 2)}**; linking words by their place alone gives {number(scored.by_place, 2)}. "
+        + ("It has learnt more than word order." if scored.beats_word_order else "Word order alone would do as well.")
     )
 place = st.container()
 spread = measure.measured(rows.alignment_spread, (ours.name,), trace.text, key="spread").value

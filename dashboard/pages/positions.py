@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 SHIFT = 10
 TASK = "translation en-fr"
-ROUNDING = 1e-4  # of a vector's length: what single precision may leave over after some layers
 
 story.opening("positions", "Positions")
 st.subheader(story.PROBLEM, anchor=False)
@@ -134,7 +133,7 @@ if again is not None:
             "Of its own length, on the mean over tokens, behind the encoder's last layer. "
             + (
                 "Without positions it moves by nothing but rounding: **order is lost**."
-                if found.without < ROUNDING
+                if found.order_is_lost
                 else "Without positions it moves too: **order is not lost**."
             )
             + (

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pretrained.model import Model
 
 BASE = 10000
+ROUNDING = 1e-4
+"""Of a vector's length, or of a weight: what single precision may leave over after some layers."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,11 @@ def moved_along(model: Model, text: str, by: int) -> float:
     return change_when_shifted(model.network, model.read(text).ids, by)
 
 
+def is_indifferent(change: float) -> bool:
+    """Tell whether a weight changes by nothing but rounding when the sentence is moved along."""
+    return change < ROUNDING
+
+
 @dataclass(frozen=True)
 class Moved:
     """How far a token's last encoder vector moves when the tokens change places, as a share of its length.
@@ -151,6 +158,16 @@ class Moved:
 
     with_positions: float
     without: float
+
+    @property
+    def order_is_lost(self) -> bool:
+        """Whether without positions nothing moves but by rounding."""
+        return self.without < ROUNDING
+
+    @property
+    def order_is_read(self) -> bool:
+        """Whether with positions something moves."""
+        return self.with_positions >= ROUNDING
 
 
 def shuffled(text: str, seed: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from viz.curves import Curve, curves
 from viz.scatter import Point, scatter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import plotly.graph_objects as go
 
@@ -30,6 +31,8 @@ SIZES = {
     "Training time": ("minutes", 1.0, "minutes of training"),
 }
 """What a score can be drawn against: the card's name for it, its unit, the axis."""
+Quality = Literal["about as good", "better", "worse"]
+AS_GOOD = 1.0  # points of chrF: what is closer counts as equal
 
 
 def with_cards() -> tuple[Entry, ...]:
@@ -148,6 +151,11 @@ def until_as_good_as_the_last(names: Sequence[str]) -> tuple[float, dict[str, in
     }
 
 
+def fastest(until: Mapping[str, int]) -> str:
+    """Name the model that needed the fewest tokens, the first of equals."""
+    return min(until, key=until.__getitem__)
+
+
 def from_nothing() -> list[str]:
     """Name the finished translation models that were not adapted from another."""
     return [known.name for known in registry.finished(task=TRANSLATION, parent=None)]
@@ -170,6 +178,93 @@ def _losses(curve: Sequence[dict[str, Any]]) -> list[float]:
 def ablations() -> list[str]:
     """Name the models that were trained a part of the way, each a part less of the Transformer."""
     return [known.name for known in registry.ABLATIONS if known.finished]
+
+
+def without_parts(whole: str) -> dict[str, float]:
+    """Give the best loss of a model and of every ablation, all after as many target tokens as the first ablation."""
+    parts = ablations()
+    return {name: best_loss(name, seen(parts[0])) for name in (whole, *parts)}
+
+
+def needs_all(whole: str, reached: Mapping[str, float]) -> bool:
+    """Tell whether every ablation ended with a larger loss than the whole model."""
+    return all(loss > reached[whole] for name, loss in reached.items() if name != whole)
+
+
+def chrf(name: str) -> float:
+    """Give a translation model's score on the test split, 0 to 100."""
+    return float(runs.card(name)["scores"]["test"]["metrics"]["chrf"])
+
+
+def quality(one: float, other: float) -> Quality:
+    """Tell how good the second of two scores is beside the first; see ``AS_GOOD``."""
+    return "about as good" if abs(other - one) <= AS_GOOD else "better" if other > one else "worse"
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """How well attention finds the words that people linked, as a card has it.
+
+    Attributes:
+        error: alignment error rate, 0 is best.
+        by_place: that of linking words by their place alone.
+        by_counting: that of IBM model 1, which counts words that occur together in the same pairs.
+        pairs: of sentences.
+    """
+
+    error: float
+    by_place: float
+    by_counting: float
+    pairs: int
+
+    @property
+    def beats_word_order(self) -> bool:
+        """Whether more was learnt than the order of words."""
+        return self.error < self.by_place
+
+    @property
+    def beats_counting(self) -> bool:
+        """Whether more was learnt than which words occur together."""
+        return self.error < self.by_counting
+
+
+def aligned(name: str) -> Aligned | None:
+    """Read how well a model aligns; nothing if its card does not tell."""
+    told = runs.card(name).get("alignment")
+    if told is None:
+        return None
+    test = told["test"]
+    errors = (test[name]["aer"] for name in ("metrics", "diagonal", "ibm_model_1"))
+    return Aligned(*errors, test["count"])
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """How well heads find the words that words depend on, as a card has it.
+
+    Attributes:
+        relations: by name, the best head's accuracy and that of the best fixed offset, with their places.
+        sentences: parsed by people.
+    """
+
+    relations: Mapping[str, Mapping[str, Any]]
+    sentences: int
+
+    @property
+    def better(self) -> int:
+        """In how many relations the best head beats the best offset."""
+        return sum(one["accuracy"] > one["offset_accuracy"] for one in self.relations.values())
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it does in more than half of them."""
+        return 2 * self.better > len(self.relations)
+
+
+def syntax(name: str) -> Syntax | None:
+    """Read how much syntax a model's heads know; nothing if its card does not tell."""
+    told = runs.card(name).get("relations")
+    return None if told is None else Syntax(told["by_relation"], told["count"])
 
 
 def alignment_errors(*, theme: ThemeName) -> dict[str, Any] | None:

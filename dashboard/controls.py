@@ -32,6 +32,7 @@ EXAMPLES = (
     "Destruction of the equipment means that Syria can no longer produce new chemical weapons.",
     '"This will change my future with my family," the man said.',
 )
+MOST_BEHIND = 3
 
 
 def sentence_bar() -> str:
@@ -51,6 +52,11 @@ def sentence_bar() -> str:
             with popover:
                 examples("bar")
     return str(text)
+
+
+def behind(text: str) -> tuple[str, ...]:
+    """Choose the examples that models read behind a text where what they read is to grow."""
+    return tuple(example for example in EXAMPLES if example != text)[:MOST_BEHIND]
 
 
 def examples(place: str) -> None:

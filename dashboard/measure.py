@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ import streamlit as st
 from dashboard import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
-KEPT = 128
+    from streamlit.delta_generator import DeltaGenerator
+
+KEPT = 1024  # the page of claims asks for some twenty with every sentence
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,53 @@ def measured_on_request(
     if slot.result is None:
         if not place.button(label, key=f"{key}-start", icon=":material/timer:"):
             return None
-        with place.container(horizontal=True, vertical_alignment="center"):
-            bar = st.progress(0.0, text=label)
-            st.button("Stop", key=f"{key}-stop", icon=":material/stop:")
-        slot.result = _run_with_progress(function, models, arguments, bar)
+        bar = _progress(place, label, key)
+        slot.result = _run(function, models, arguments, bar.progress)
         place.empty()
     _stamp(slot, key, what)
     return slot.result
+
+
+def kept(function: Callable[..., Any], models: tuple[str, ...], *arguments: Hashable) -> Measured | None:
+    """Give what was measured already, wherever that was; nothing is measured for it."""
+    return _slot(_name(function), (*models, *arguments)).result
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``measured`` and ``measured_on_request`` are given; the title is what a reader sees while it is measured."""
+
+    title: str
+    function: Callable[..., Any]
+    models: tuple[str, ...]
+    arguments: tuple[Hashable, ...]
+
+
+def all_on_request(requests: Sequence[Request], *, key: str, label: str) -> None:
+    """Measure all that is not measured yet, one after the other, when asked; what was done before a stop is kept."""
+    place = st.empty()
+    if all(kept(one.function, one.models, *one.arguments) for one in requests):
+        return
+    if not place.button(label, key=f"{key}-start", icon=":material/timer:"):
+        return
+    bar = _progress(place, label, key)
+    for done, one in enumerate(requests):
+        slot = _slot(_name(one.function), (*one.models, *one.arguments))
+
+        def show(share: float, done: int = done, title: str = one.title) -> None:
+            bar.progress((done + share) / len(requests), text=title)
+
+        show(0.0)
+        if slot.result is None:
+            slot.result = _run(one.function, one.models, one.arguments, show)
+    place.empty()
+
+
+def _progress(place: DeltaGenerator, label: str, key: str) -> DeltaGenerator:
+    with place.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, text=label)
+        st.button("Stop", key=f"{key}-stop", icon=":material/stop:")
+    return bar
 
 
 def _stamp(slot: Slot, key: str, what: str) -> None:
@@ -115,25 +158,25 @@ def _name(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-def _run(function: Callable[..., Any], models: tuple[str, ...], arguments: tuple[Hashable, ...]) -> Measured:
-    loaded = [runs.load(name) for name in models]
-    started = time.perf_counter()
-    value = function(*loaded, *arguments)
-    return _made(function, value, started)
-
-
-def _run_with_progress(
-    function: Callable[..., Iterator[float]], models: tuple[str, ...], arguments: tuple[Hashable, ...], bar: Any
+def _run(
+    function: Callable[..., Any],
+    models: tuple[str, ...],
+    arguments: tuple[Hashable, ...],
+    show: Callable[[float], object] | None = None,
 ) -> Measured:
     loaded = [runs.load(name) for name in models]
     started = time.perf_counter()
-    steps = function(*loaded, *arguments)
+    value = function(*loaded, *arguments)
+    if isinstance(value, Generator):
+        value = _exhausted(value, show)
+    return Measured(value, _name(function), time.strftime("%H:%M:%S"), time.perf_counter() - started)
+
+
+def _exhausted(steps: Generator[float, None, Any], show: Callable[[float], object] | None) -> Any:
     while True:
         try:
-            bar.progress(next(steps))
+            share = next(steps)
         except StopIteration as end:
-            return _made(function, end.value, started)
-
-
-def _made(function: Callable[..., Any], value: Any, started: float) -> Measured:
-    return Measured(value, _name(function), time.strftime("%H:%M:%S"), time.perf_counter() - started)
+            return end.value
+        if show is not None:
+            show(share)

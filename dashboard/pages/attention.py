@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import charts, controls, figures, measure, painting, runs, story
+from dashboard import cards, charts, controls, figures, measure, painting, runs, story
 from dashboard.components.matrix import matrix
 from dashboard.components.tree import tree
 from pretrained import registry
@@ -271,19 +271,18 @@ st.caption(
 )
 
 st.markdown("**“It learns to align.”** Nobody told the model which words belong together.")
-scored = with_card.get("alignment")
+scored = cards.aligned(ours.name)
 if scored is not None:
-    error, by_place, by_count = (scored["test"][name]["aer"] for name in ("metrics", "diagonal", "ibm_model_1"))
     st.markdown(
-        f"People linked the words of {scored['test']['count']} pairs of sentences. Linking every French word to the "
+        f"People linked the words of {scored.pairs} pairs of sentences. Linking every French word to the "
         f"English word that it looks at most gives an alignment error rate (Och and Ney 2003; 0 is best, 1 worst) of "
-        f"**{number(error, 2)}**. Linking words by their place alone gives {number(by_place, 2)}; counting which words "
-        f"occur together in the pairs that the model learnt from gives {number(by_count, 2)} (IBM model 1, Brown et "
-        "al. 1993; no network). "
-        + ("It has learnt more than word order" if error < by_place else "Word order alone would do as well")
+        f"**{number(scored.error, 2)}**. Linking words by their place alone gives {number(scored.by_place, 2)}; "
+        "counting which words occur together in the pairs that the model learnt from gives "
+        f"{number(scored.by_counting, 2)} (IBM model 1, Brown et al. 1993; no network). "
+        + ("It has learnt more than word order" if scored.beats_word_order else "Word order alone would do as well")
         + (
             ", and more than counting tells."
-            if error < by_count
+            if scored.beats_counting
             else "; counting aligns better, since it does nothing else: attention serves the next word, not the links."
         )
     )

@@ -170,12 +170,12 @@ st.markdown(
     f"{found.convolutional[far]}. "
     + (
         "Shorter, as claimed.\n"
-        if found.convolutional[far] < found.recurrent[far]
+        if found.is_shorter
         else "**Not shorter**: what is gained is that all tokens go through a layer at once.\n"
     )
     + f"- **To bring {gathered} tokens together**: recurrent {found.recurrent[gathered - 1]}, convolution {deep} (in "
     "the vector in the middle, since windows look both ways). "
-    + ("Here the claim holds.\n" if deep < found.recurrent[gathered - 1] else "Here the claim does not hold.\n")
+    + ("Here the claim holds.\n" if found.gathers_sooner else "Here the claim does not hold.\n")
     + f"- **Spread out**, the convolution's {n_layers} layers reach "
     + ("from end to end" if wide == last else f"{wide} tokens")
     + (", none left out on the way." if not gaps else f", {gaps} left out on the way.")

@@ -11,7 +11,6 @@ from pretrained.analysis import efficient
 from viz.bars import percent
 
 TASK = "translation en-fr"
-LINEAR, QUADRATIC = 1.3, 1.6  # exponents up to which a cost counts as linear, and from which as quadratic
 
 story.opening("efficient", "Efficient attention")
 (full,) = registry.finished(task=TASK, family="attention", positions="sinusoidal", parent=None)
@@ -183,27 +182,20 @@ if scaling is not None:
         },
     )
     of_time, of_memory = powers[0]
-    cheaper = next(
-        (
-            length
-            for length, whole, *others in zip(found.lengths, *found.milliseconds[: len(models)], strict=True)
-            if others and min(others) < whole
-        ),
-        None,
-    )
+    cheaper = found.cheaper(len(relatives))
     st.markdown(
         f"Full attention's weights grow like n to the {of_memory:.1f}, its time like n to the {of_time:.1f}"
         + (
             ": quadratic, **as claimed**. "
-            if of_time > QUADRATIC
+            if found.is_quadratic(found.milliseconds[0])
             else ": **not yet quadratic at these lengths**, since projections take their part, and grow with n alone. "
         )
         + f"The recurrent layer's time grows like n to the {powers[-1][0]:.1f}"
-        + (": linear, as claimed. " if powers[-1][0] < LINEAR else ": more than linear here. ")
+        + (": linear, as claimed. " if found.is_linear(found.milliseconds[-1]) else ": more than linear here. ")
         + (
             "None of the efficient ones is faster at any of these lengths: **sparse attention pays only beyond them**."
-            if cheaper is None
-            else f"An efficient one is faster from {cheaper:,} tokens on: below that it does not pay."
+            if not cheaper
+            else f"An efficient one is faster from {cheaper[0]:,} tokens on: below that it does not pay."
         )
     )
     st.caption(

@@ -13,9 +13,6 @@ from viz.bars import percent
 if TYPE_CHECKING:
     from pretrained.translation import Translator
 
-HALF, NEARLY_ALL = 0.5, 0.9  # of what the model gave its words at first: what the verdict calls lost, and kept
-SENTENCES_BEHIND = 3
-
 story.opening("encoder-decoder", "Encoder-decoder")
 st.subheader(story.PROBLEM, anchor=False)
 st.markdown(
@@ -161,15 +158,15 @@ st.markdown(
     + (f"falls from {first.chrf:.0f} to {last.chrf:.0f}. " if last.chrf < first.chrf else "does not fall. ")
     + "That alone is no proof: the long test sentences come from parliament and the news, and are harder in other ways "
     "too. So here is a fairer test, **with your sentence and the model's own words for it**. The model reads your "
-    f"sentence alone, then with one and more of the examples behind it, up to {SENTENCES_BEHIND}. Each time it is "
+    f"sentence alone, then with one and more of the examples behind it, up to {controls.MOST_BEHIND}. Each time it is "
     "asked how likely the words are that it wrote at first. They are as right as before; only the vector has more to "
     "hold."
 )
-others = tuple(example for example in controls.EXAMPLES if example != trace.text)[:SENTENCES_BEHIND]
+others = controls.behind(trace.text)
 found = measure.measured(bottleneck.remembered, (trace.model,), trace.text, others, key="remembered").value
 if len(found) > 1:
     alone, longest = found[0], found[-1]
-    left = longest.probability / alone.probability
+    verdict = bottleneck.is_lost(found)
     curve, outputs = st.columns([3, 2], gap="large")
     with curve:
         st.plotly_chart(
@@ -189,9 +186,9 @@ if len(found) > 1:
         f"{longest.tokens - alone.tokens} more tokens to hold**: "
         + (
             "less than half is left. The claim holds here."
-            if left < HALF
+            if verdict == "holds"
             else "a part is lost. The claim holds here, in part."
-            if left < NEARLY_ALL
+            if verdict == "in part"
             else "as good as nothing is lost. The claim is not supported here."
         )
         + " One reserve: in training it rarely read several sentences in one text, which may cost it something too."

@@ -10,7 +10,6 @@ from viz.matrix import number
 
 NAMES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 FATES = {"vanishes": "**vanishes**", "holds": "**holds**", "explodes": "**explodes**"}
-AS_FAST, AS_GOOD = 0.1, 1.0  # a share of the speed, and points of chrF: what is closer counts as equal
 LISTED = 12  # steps in the ledger: those up to the one that is shown
 
 story.opening("lstm-gru", "LSTM and GRU")
@@ -176,7 +175,7 @@ if len(gated) == 2:
     with picture:
         place = st.container()
         speeds = measure.measured(recurrent.reading_speeds, pair, trace.text, key="speeds").value
-    chrf = [card["scores"]["test"]["metrics"]["chrf"] for card in pair_cards]
+    chrf = [cards.chrf(name) for name in pair]
     rows = {
         "Units of the encoder": [f"{one.hidden_size}" for one in layers],
         "Its parameters": [f"{recurrent.n_parameters(one):,}" for one in layers],
@@ -187,23 +186,21 @@ if len(gated) == 2:
     }
     numbers = dict(zip(gated, zip(*rows.values(), strict=True), strict=True))
     place.dataframe({"measured": list(rows)} | numbers, key="table", hide_index=True)
-    faster, better = speeds[1] / speeds[0] - 1, chrf[1] - chrf[0]
     with words:
         st.markdown(
             "**GRU against LSTM.** A GRU is said to need fewer parameters (learnt numbers), to be faster, and to be "
             "about as good. With as many units it has exactly three quarters of an LSTM layer's parameters; these two "
             "translators were made about equally large instead, so that the GRU has more units."
         )
-        pace = "equally fast" if abs(faster) <= AS_FAST else "faster" if faster > 0 else "slower"
-        quality = "about as good" if abs(better) <= AS_GOOD else "better" if better > 0 else "worse"
+        pace, quality = recurrent.pace(speeds), cards.quality(*chrf)
         st.markdown(
             f"This GRU reads {speeds[1] / speeds[0]:.2f} times as many tokens a second: **{pace}**. Its translations "
             f"score {chrf[1]:.1f} against {chrf[0]:.1f}: **{quality}**."
         )
         st.caption(
-            f"The rules: up to {AS_FAST:.0%} counts as equally fast, up to {AS_GOOD:g} point as about as good. Each "
-            "was trained once, so a small difference may be luck. chrF (Popović 2015), 0 to 100, compares the test "
-            "sentences' translations with a person's, letter by letter."
+            f"The rules: up to {recurrent.AS_FAST:.0%} counts as equally fast, up to {cards.AS_GOOD:g} point as about "
+            "as good. Each was trained once, so a small difference may be luck. chrF (Popović 2015), 0 to 100, "
+            "compares the test sentences' translations with a person's, letter by letter."
         )
 
 plot = cards.recall_by_distance(theme=controls.theme())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import streamlit as st
 
-from dashboard import charts, controls, figures, heads, measure, runs, story
+from dashboard import cards, charts, controls, figures, heads, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import heads as analysis
@@ -165,7 +165,7 @@ st.markdown(
     f"Two heads look most at the same token in **{percent(agreed)}** of the rows, on average over all pairs. "
     + (
         "**They differ: the claim holds here**"
-        if agreed < 1 / 2
+        if analysis.differ(agreed)
         else "**They mostly agree: the claim does not hold here**"
     )
     + f" (the rule: less than half). {sum(map(bool, given))} of {len(given)} heads have a role, and "
@@ -188,17 +188,16 @@ if st.toggle("Show what the roles mean, and their thresholds", key="roles", bind
         "et al. 2019 and Olsson et al. 2022 (induction); rules and thresholds are ours. How alike: 1 minus the "
         "Jensen-Shannon distance of two heads' rows, in the mean."
     )
-syntax = runs.card(ours.name).get("relations")
+syntax = cards.syntax(ours.name)
 if syntax is not None:
-    better = sum(one["accuracy"] > one["offset_accuracy"] for one in syntax["by_relation"].values())
     st.markdown(
         "**Syntactic?** Does a head look from a word to the word that it depends on, as from an adjective to its noun? "
-        f"Tried on {syntax['count']} sentences parsed by people, after Clark et al. 2019, section 4.2, against a rule "
+        f"Tried on {syntax.sentences} sentences parsed by people, after Clark et al. 2019, section 4.2, against a rule "
         "that knows no words: always the word so many places away. The best head beats the best such offset in "
-        f"**{better} of {len(syntax['by_relation'])}** relations. "
-        + ("Some heads know syntax." if 2 * better > len(syntax["by_relation"]) else "That is little sign of syntax.")
+        f"**{syntax.better} of {len(syntax.relations)}** relations. "
+        + ("Some heads know syntax." if syntax.is_known else "That is little sign of syntax.")
     )
-    st.dataframe(charts.relation_table(syntax["by_relation"]), hide_index=True)
+    st.dataframe(charts.relation_table(syntax.relations), hide_index=True)
     st.caption(
         "Measured after training, on UD English EWT. Head and offset were chosen on one half of the sentences, and "
         "scored on the other."
@@ -250,7 +249,7 @@ result = measure.measured_on_request(
 )
 if result is not None:
     found: analysis.Pruned = result.value
-    alone, total = found.importance, found.importance.n_heads
+    alone, total, verdict = found.importance, found.importance.n_heads, found.are_redundant
     left, right = st.columns([2, 3], gap="medium")
     with left:
         matrix([figures.head_importance(alone, model=trace.model)], key="importance")
@@ -267,9 +266,9 @@ if result is not None:
             "can be off before it changes: "
             + (
                 "at least a third. **The claim holds here.**"
-                if 3 * found.spared >= total
+                if verdict == "holds"
                 else "some, but less than a third. **The claim holds here in part.**"
-                if found.spared
+                if verdict == "in part"
                 else "none. **The claim does not hold here.**"
             )
         )

@@ -22,7 +22,6 @@ KINDS = {
     "rotary": "**Rotary** (Su et al. 2021): nothing is added; queries and keys are turned, each pair of their numbers "
     "by an angle that grows with the position, so that a score knows how far apart two tokens are, not where.",
 }
-ROUNDING = 1e-3  # of a vector's length: what single precision may leave over after some layers
 
 story.opening("positions", "Positions")
 st.subheader(story.PROBLEM, anchor=False)
@@ -141,7 +140,7 @@ if again is not None:
             "Of its own length, on the mean over tokens, behind the encoder's last layer. "
             + (
                 "Without positions it moves by nothing but rounding: **order is lost**."
-                if found.without < ROUNDING
+                if found.order_is_lost
                 else "Without positions it moves too: **order is not lost**."
             )
             + (
@@ -191,7 +190,7 @@ if readable is not None:
         for column, (known, way) in zip(st.columns(len(compared)), shown, strict=False):
             with column:
                 matrix([figures.position_likeness(way, model=known.name, kind=known.positions)], key=known.positions)
-                moved = f"{way.moved:.0%}" if way.moved > ROUNDING else f"{way.moved:.0e}"
+                moved = f"{way.moved:.0%}" if not positions.is_indifferent(way.moved) else f"{way.moved:.0e}"
                 st.metric(f"Moved {SHIFT} positions on, its vectors move", moved)
                 st.markdown(KINDS[known.positions] if known is not ours else SINUSOIDAL)
 

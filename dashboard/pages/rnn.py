@@ -188,7 +188,7 @@ with words:
         st.metric("Later half, mean", percent(later), width="content")
     st.markdown(
         "The later half moves it more: this network **forgets** what it read first."
-        if later > earlier
+        if recurrent.forgets(moved)
         else "The later half does not move it more: this network has **not** forgotten what it read first."
     )
 with guess:

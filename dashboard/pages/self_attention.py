@@ -229,7 +229,11 @@ with words:
     st.markdown(
         f"More on the right noun: {found.right[0]} of {heads} heads in the first sentence, {found.right[1]} in the "
         f"second, **{both} in both**. "
-        + ("**No head follows the meaning here.** " if not both else "One pair of sentences is no proof. ")
+        + (
+            "**No head follows the meaning here.** "
+            if found.follow_the_meaning == "does not hold"
+            else "One pair of sentences is no proof. "
+        )
         + f"The French pronoun is right in {found.right_pronouns} of 2."
     )
 if pointing is None:

@@ -137,19 +137,15 @@ if speeds is not None:
                 config={"displayModeBar": False},
                 alt=f"{title}: tokens a second against length, of both models",
             )
-    gains = [
-        max(many / alone for many, alone in zip(*both, strict=True))
-        for both in zip(found.reading_on_all, found.reading, strict=True)
-    ]
-    faster = [length for length, one, other in zip(found.lengths, *found.training, strict=True) if other > one]
+    gains, faster, verdict = found.gains, found.faster(found.training), found.at_every_length(found.training)
     st.markdown(
         f"With all {found.cores} cores the recurrent encoder reads at best {gains[0]:.1f} times as fast as with one, "
         f"the Transformer's {gains[1]:.1f} times. A training step of the Transformer is "
         + (
             "faster at every length. **The claim holds on this machine.**"
-            if len(faster) == len(found.lengths)
+            if verdict == "holds"
             else f"faster at {', '.join(map(str, faster))} tokens, and slower elsewhere. **The claim holds in part.**"
-            if faster
+            if verdict == "in part"
             else "slower at every length. **The claim does not hold on this machine**: a processor with few cores has "
             "little to run in parallel. It was made for graphics processors with thousands."
         )
@@ -175,15 +171,13 @@ with picture:
         alt="Gradient of the last vector by every token, in each encoder",
     )
 with words:
-    steps = {name: recurrent.factor_a_step(values[:-1]) for name, values in norms.items()}
-    for name, factor in steps.items():
-        st.metric(name, f"{factor:.2f} a token back", width="content")
-    direct = all(steps[ours.name] >= factor for name, factor in steps.items() if name != ours.name)
+    for name, values in norms.items():
+        st.metric(name, f"{recurrent.by_distance(values):.2f} a token back", width="content")
     st.markdown(
         "The factor leaves the last token out, which in a Transformer keeps itself past every block. "
         + (
             "The Transformer's gradient falls least with distance: **the claim holds here**."
-            if direct
+            if recurrent.falls_least(shares)
             else "The Transformer's gradient does not fall least with distance: a short path is no promise of a strong "
             "one, and gates hold a sentence of this length too. **The claim is not supported here.**"
         )
@@ -201,16 +195,12 @@ if parts:
         config={"displayModeBar": False},
         alt="Learning curves with and without residual connections and normalisation",
     )
-    reached = {name: cards.best_loss(name, cards.seen(parts[0])) for name in (ours.name, *parts)}
+    reached = cards.without_parts(ours.name)
     st.markdown(
         f"After {cards.seen(parts[0]) / 1e6:.1f} million target tokens: "
         + ", ".join(f"{name} {loss:.2f}" for name, loss in reached.items())
         + " nats a token. "
-        + (
-            "**The claim holds.**"
-            if all(reached[name] > reached[ours.name] for name in parts)
-            else "**The claim is not supported.**"
-        )
+        + ("**The claim holds.**" if cards.needs_all(ours.name, reached) else "**The claim is not supported.**")
     )
 
 names = cards.from_nothing()
@@ -225,7 +215,7 @@ st.plotly_chart(
     alt="Learning curves of all translators",
 )
 goal, until = cards.until_as_good_as_the_last(names)
-fastest = min(until, key=until.__getitem__)
+fastest = cards.fastest(until)
 st.markdown(
     f"The one that learnt least ended at {goal:.2f} nats a token. To be as good, "
     + ", ".join(f"{name} took {tokens / 1e6:.1f} M" for name, tokens in sorted(until.items(), key=lambda one: one[1]))

@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pretrained.analysis.verdict import Verdict, judged
 from pretrained.tokenization import END, START
 from pretrained.translation import forbid_specials, longest_output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pretrained.translation import Translator
+
+HALF, NEARLY_ALL = 0.5, 0.9
+"""Of what a model gave its words at first: less than the one is lost, more than the other is kept."""
 
 
 @dataclass(frozen=True)
@@ -60,3 +66,18 @@ def remembered(model: Translator, text: str, others: tuple[str, ...]) -> tuple[R
         output, _, _ = model.greedy(model.network.encode(source), longest_output(len(ids)))
         found.append(Remembered(len(ids), float(log_p.mean().exp()), model.tokenizer.text(output)))
     return tuple(found)
+
+
+def left(found: Sequence[Remembered]) -> float:
+    """Tell what is left of a token's probability when most is read, as a share of what it is alone."""
+    return found[-1].probability / found[0].probability
+
+
+def is_lost(found: Sequence[Remembered]) -> Verdict:
+    """Judge that a sentence is lost when more is read: less than ``HALF`` is left, or in part ``NEARLY_ALL``."""
+    return judged(left(found) < HALF, left(found) < NEARLY_ALL)
+
+
+def is_kept(found: Sequence[Remembered]) -> Verdict:
+    """Judge the opposite: that nothing is lost."""
+    return judged(left(found) >= HALF, left(found) >= NEARLY_ALL)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from pretrained.analysis.verdict import Verdict, judged
 from pretrained.shapes import Int
 from pretrained.tokenization import SPECIAL
 
@@ -48,6 +49,23 @@ class Speeds:
     reading: Pair
     reading_on_all: Pair
     training: Pair
+
+    @property
+    def gains(self) -> tuple[float, float]:
+        """How many times as fast each reads at best with all cores as with one."""
+        one, other = (
+            max(many / alone for many, alone in zip(*both, strict=True))
+            for both in zip(self.reading_on_all, self.reading, strict=True)
+        )
+        return one, other
+
+    def faster(self, pair: Pair) -> tuple[int, ...]:
+        """List the lengths at which the second model is the faster one."""
+        return tuple(length for length, one, other in zip(self.lengths, *pair, strict=True) if other > one)
+
+    def at_every_length(self, pair: Pair) -> Verdict:
+        """Judge that the second is faster: at every length, or in part at some."""
+        return judged(*(length in self.faster(pair) for length in self.lengths))
 
 
 def speeds(one: Model, other: Model, lengths: tuple[int, ...] = LENGTHS) -> Generator[float, None, Speeds]:

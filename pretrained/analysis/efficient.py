@@ -29,6 +29,8 @@ LENGTHS = (64, 128, 256, 512, 1024, 2048)
 FITTED = 3  # of the longest lengths: where what grows fastest has taken over
 FEWEST_PASSES, TIMED_SECONDS = 3, 0.1
 FLOAT_BYTES = 4
+LINEAR, QUADRATIC = 1.3, 1.6
+"""Exponents below which a cost counts as linear, and above which as quadratic."""
 
 Mixed = tuple[Float[Tensor, "batch head query d_head"], tuple[Tensor, ...]]
 
@@ -105,6 +107,19 @@ class Growth:
     def exponent(self, values: tuple[float, ...]) -> float:
         """Fit ``cost = c n^p`` to the longest lengths, on logarithms: twice the text costs ``2^p`` times as much."""
         return float(np.polyfit(np.log(self.lengths[-FITTED:]), np.log(values[-FITTED:]), 1)[0])
+
+    def is_linear(self, values: tuple[float, ...]) -> bool:
+        """Whether costs grow like the length; see ``LINEAR``."""
+        return self.exponent(values) < LINEAR
+
+    def is_quadratic(self, values: tuple[float, ...]) -> bool:
+        """Whether costs grow like its square; see ``QUADRATIC``."""
+        return self.exponent(values) > QUADRATIC
+
+    def cheaper(self, others: int) -> tuple[int, ...]:
+        """List the lengths at which one of so many models behind the first takes less time than the first."""
+        costs = zip(self.lengths, *self.milliseconds[: 1 + others], strict=True)
+        return tuple(length for length, full, *few in costs if any(one < full for one in few))
 
 
 @torch.inference_mode()

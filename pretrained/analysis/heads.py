@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from pretrained.analysis.residual import embedded
+from pretrained.analysis.verdict import Verdict, judged
 from pretrained.architectures.transformer import attention
 from pretrained.intervention import Intervention
 from pretrained.model import as_array
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from pretrained.architectures.transformer import MultiHeadAttention, Transformer
     from pretrained.trace import AttentionMap
     from pretrained.translation import Translator
+
+AGREE = 1 / 2
+"""The share of rows from which on heads that look most at the same token agree, and do not differ."""
 
 
 class Head(NamedTuple):
@@ -193,6 +197,16 @@ def agreement(maps: Sequence[AttentionMap]) -> float:
     return float((best[one] == best[other]).mean())
 
 
+def agreed(model: Translator, text: str, kind: str) -> float:
+    """Measure the ``agreement`` of all heads of a kind on a text; raises ``TextError``."""
+    return agreement(model.run(text).attention_of(kind))
+
+
+def differ(agreed: float) -> bool:
+    """Tell whether heads with this agreement look at different tokens; see ``AGREE``."""
+    return agreed < AGREE
+
+
 def _with_a_choice(attended: AttentionMap) -> Bool[np.ndarray, " query"]:
     """Tell which rows see more than one key."""
     visible = attended.may_attend
@@ -254,6 +268,11 @@ class Pruned:
     log_probability: Float[np.ndarray, " off"]
     spared: int
     after: str
+
+    @property
+    def are_redundant(self) -> Verdict:
+        """What this says of heads being redundant: at least a third of them spared, or in part some."""
+        return judged(3 * self.spared >= self.importance.n_heads, self.spared > 0)
 
 
 def pruned(model: Translator, text: str) -> Generator[float, None, Pruned]:

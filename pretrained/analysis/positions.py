@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pretrained.model import Model
 
 BASE = 10000
+ROUNDING = 1e-3
+"""Of a vector's length, or of a weight: what single precision may leave over after some layers."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,11 @@ def moved_along(model: Model, text: str, by: int) -> float:
     return float(((there - here).norm(dim=-1) / here.norm(dim=-1)).mean())
 
 
+def is_indifferent(change: float) -> bool:
+    """Tell whether ``moved_along`` is nothing but what single precision leaves over."""
+    return change < ROUNDING
+
+
 @dataclass(frozen=True)
 class Moved:
     """How far a token's last encoder vector moves when the tokens change places, as a share of its length.
@@ -201,6 +208,16 @@ class Moved:
 
     with_positions: float
     without: float
+
+    @property
+    def order_is_lost(self) -> bool:
+        """Whether without positions nothing moves but by rounding."""
+        return self.without < ROUNDING
+
+    @property
+    def order_is_read(self) -> bool:
+        """Whether with positions something moves."""
+        return self.with_positions >= ROUNDING
 
 
 def shuffled(text: str, seed: int) -> str:

@@ -105,6 +105,17 @@ class Paths:
         """After how many layers the vector in the middle depends on all tokens that it will ever depend on."""
         return int(np.argmax(self.gathered == self.gathered[-1]))
 
+    @property
+    def is_shorter(self) -> bool:
+        """Whether the convolution's path to the farthest token that it reaches is shorter than the recurrent one."""
+        far = farthest(self.convolutional)
+        return bool(self.convolutional[far] < self.recurrent[far])
+
+    @property
+    def gathers_sooner(self) -> bool:
+        """Whether the convolution brings as many tokens together as it can in fewer layers than recurrent steps."""
+        return bool(self.layers_to_gather < self.recurrent[self.gathered[-1] - 1])
+
 
 def farthest(lengths: Int[np.ndarray, " distance"]) -> int:
     """Tell how far the farthest token is that there is a path to."""

@@ -19,14 +19,19 @@ from pretrained.analysis import gradients
 from pretrained.shapes import Float
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from pretrained.model import Model
 
 Values = Float[np.ndarray, "token unit"]
 Fate = Literal["vanishes", "holds", "explodes"]
+Pace = Literal["equally fast", "faster", "slower"]
 CHANGE = 10.0
 """A gradient holds while its norm at the first token is within this factor of that at the last."""
+AS_FAST = 0.1
+"""A share of a speed: what is closer counts as equally fast."""
 SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 TIMED_SECONDS, FEWEST_PASSES = 0.2, 5
 
@@ -218,10 +223,33 @@ def fate(norms: Float[np.ndarray, " token"]) -> Fate:
     return "vanishes" if share < 1 / CHANGE else "explodes" if share > CHANGE else "holds"
 
 
+def by_distance(norms: Float[np.ndarray, " token"]) -> float:
+    """Give ``factor_a_step`` without the last token, which in a Transformer keeps itself past every block."""
+    return factor_a_step(norms[:-1])
+
+
+def falls_least(norms: Sequence[Float[np.ndarray, " token"]]) -> bool:
+    """Tell whether of several gradients the last one's falls least, or as little as any, with distance."""
+    *others, last = [by_distance(one) for one in norms]
+    return all(last >= factor for factor in others)
+
+
+def pace(speeds: tuple[float, float]) -> Pace:
+    """Tell how fast the second of two is beside the first."""
+    faster = speeds[1] / speeds[0] - 1
+    return "equally fast" if abs(faster) <= AS_FAST else "faster" if faster > 0 else "slower"
+
+
 def halves(values: Float[np.ndarray, " token"]) -> tuple[float, float]:
     """Give the means over the earlier and the later half of at least two tokens; a middle one is of the later."""
     middle = len(values) // 2
     return float(values[:middle].mean()), float(values[middle:].mean())
+
+
+def forgets(moved: Float[np.ndarray, " token"]) -> bool:
+    """Tell whether the later half of a text moves the last state more than the earlier half."""
+    earlier, later = halves(moved)
+    return later > earlier
 
 
 def _weights(layer: nn.RNNBase, kind: type[nn.RNNBase]) -> list[NDArray[np.float64]]:

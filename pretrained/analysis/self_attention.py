@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from pretrained.analysis.residual import embedded
+from pretrained.analysis.verdict import Verdict, judged
 from pretrained.architectures.transformer import attention
 from pretrained.shapes import Float
 
@@ -302,6 +303,12 @@ class Referents:
     def right_pronouns(self) -> int:
         """In how many outputs it is the right one."""
         return sum(pronoun == right for pronoun, (_, _, right) in zip(self.pronouns, READINGS, strict=True))
+
+    @property
+    def follow_the_meaning(self) -> Verdict:
+        """What this says of heads that find the noun: one in both, and both pronouns right; in part the head alone."""
+        found = bool(self.in_both)
+        return judged(found, found and self.right_pronouns == len(READINGS))
 
     def _right(self) -> tuple[np.ndarray, np.ndarray]:
         first, second = self.weights

@@ -7,16 +7,18 @@ model itself decides how long the output is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 
 from pretrained.shapes import Float
-from pretrained.tokenization import END
+from pretrained.tokenization import END, SPECIAL
 from pretrained.translation import longest_output
 
 if TYPE_CHECKING:
+    from pretrained.model import Model
     from pretrained.trace import Trace
     from pretrained.translation import Translator
 
@@ -37,3 +39,36 @@ def end_probabilities(model: Translator, text: str) -> Float[np.ndarray, " step"
     _, _, logits = model.greedy(model.network.encode(torch.tensor([ids])), longest_output(len(ids)))
     found: Float[np.ndarray, " step"] = torch.softmax(torch.stack(logits), -1)[:, END].numpy().copy()
     return found
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long an output is.
+
+    Attributes:
+        read: source tokens, ``</s>`` included.
+        written: output tokens, likewise.
+        ended: whether the model wrote ``</s>``; else it was cut off.
+    """
+
+    read: int
+    written: int
+    ended: bool
+
+
+def lengths(*given: Model | str) -> tuple[Length, ...]:
+    """Let several models translate one text, and count.
+
+    Args:
+        given: the models, and then the text.
+
+    Raises:
+        TextError: a text that a model cannot read.
+    """
+    *models, text = given
+    found = []
+    for model in models:
+        trace = cast("Model", model).run(str(text))
+        written = trace.target_tokens
+        found.append(Length(len(trace.source_tokens), len(written), written[-1] == SPECIAL[END]))
+    return tuple(found)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from pretrained import entry
-from pretrained.analysis.bottleneck import remembered
+from pretrained.analysis import bottleneck
+from pretrained.analysis.bottleneck import Remembered, remembered
 from pretrained.tokenization import END, START
 from pretrained.translation import Translator, forbid_specials
 from tests.models import tiny
@@ -49,3 +50,18 @@ def test_it_reads_no_more_than_the_model_does(model: Translator) -> None:
 def test_a_model_that_writes_nothing_forgets_nothing(model: Translator) -> None:
     tiny.favour_end(model, 100.0)
     assert remembered(model, TEXT, OTHERS) == ()
+
+
+@pytest.mark.parametrize(
+    ("left", "lost", "kept"),
+    [
+        (0.49, "holds", "does not hold"),
+        (0.5, "in part", "in part"),
+        (0.89, "in part", "in part"),
+        (0.9, "does not hold", "holds"),
+    ],
+)
+def test_what_is_left_is_lost_or_kept(left: float, lost: str, kept: str) -> None:
+    found = (Remembered(3, 1.0, ""), Remembered(5, 0.1, ""), Remembered(9, left, ""))
+    assert bottleneck.left(found) == left
+    assert (bottleneck.is_lost(found), bottleneck.is_kept(found)) == (lost, kept)

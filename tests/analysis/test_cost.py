@@ -56,3 +56,12 @@ def test_tokens_a_second_are_counted_by_the_median(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cost, "_seconds", lambda _: next(taken))
     monkeypatch.setattr(cost, "FEWEST_PASSES", 3)
     assert cost._tokens_a_second(6, lambda: None, lambda: None) == pytest.approx((60.0, 30.0))
+
+
+def test_faster_is_counted_length_by_length() -> None:
+    found = cost.Speeds((8, 16), 2, ((2.0, 2.0), (1.0, 3.0)), ((3.0, 5.0), (1.0, 12.0)), ((1.0, 1.0), (2.0, 2.0)))
+    assert found.gains == (2.5, 4.0)
+    assert [found.faster(pair) for pair in (found.reading, found.training)] == [(16,), (8, 16)]
+    assert found.at_every_length(found.reading) == "in part"
+    assert found.at_every_length(found.training) == "holds"
+    assert found.at_every_length(((1.0, 1.0), (1.0, 0.5))) == "does not hold"

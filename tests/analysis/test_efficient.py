@@ -72,3 +72,12 @@ def test_every_length_is_timed_and_counted(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_exponent_is_that_of_the_longest_lengths() -> None:
     found = efficient.Growth((64, 128, 256, 512), (), ())
     assert found.exponent((1000.0, 4.0, 16.0, 64.0)) == pytest.approx(2)
+
+
+def test_what_grows_like_what_and_which_is_cheaper() -> None:
+    square, line, between = (1.0, 4.0, 16.0), (2.0, 4.0, 8.0), (1.0, 2.0**1.45, 2.0**2.9)
+    found = efficient.Growth((64, 128, 256), (square, line, (9.0, 9.0, 9.0)), ())
+    assert [found.is_quadratic(costs) for costs in (square, line, between)] == [True, False, False]
+    assert [found.is_linear(costs) for costs in (square, line, between)] == [False, True, False]
+    assert [found.cheaper(others) for others in (0, 1, 2)] == [(), (256,), (256,)]
+    assert efficient.Growth((64,), ((1.0,), (1.0,)), ()).cheaper(1) == (), "as cheap is not cheaper"

@@ -116,3 +116,16 @@ def test_importance_and_what_is_spared_are_what_runs_give(model: Translator) -> 
         changed = model.run(TEXT, interventions=off[: found.spared + 1])
         assert changed.target_tokens != before.target_tokens
         assert found.after == changed.output
+
+
+def test_agreement_is_measured_on_one_kind(model: Translator) -> None:
+    agreed = heads.agreed(model, TEXT, "cross")
+    assert agreed == heads.agreement(model.run(TEXT).attention_of("cross"))
+    assert heads.differ(0.49)
+    assert not heads.differ(0.5)
+
+
+@pytest.mark.parametrize(("spared", "verdict"), [(0, "does not hold"), (1, "in part"), (2, "holds")])
+def test_a_third_that_is_spared_is_redundant(spared: int, verdict: str) -> None:
+    alone = heads.Importance({"cross": np.zeros((1, 6))}, {"cross": np.ones((1, 6), bool)}, 0.0)
+    assert heads.Pruned(alone, np.zeros(7, np.float32), spared, "").are_redundant == verdict

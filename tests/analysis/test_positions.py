@@ -172,3 +172,11 @@ def test_words_change_places_and_none_is_lost() -> None:
 def test_a_unit_that_is_not_there_is_refused(unit: int) -> None:
     with pytest.raises(ValueError, match=f"unit: expected 0..{D_MODEL - 1}, got {unit}"):
         positions.worked(0, unit, D_MODEL)
+
+
+def test_what_is_less_than_rounding_is_nothing() -> None:
+    lost, noticed = positions.Moved(0.5, 1e-6), positions.Moved(0.0, 0.5)
+    assert (lost.order_is_lost, lost.order_is_read) == (True, True)
+    assert (noticed.order_is_lost, noticed.order_is_read) == (False, False)
+    assert positions.is_indifferent(1e-6)
+    assert not positions.is_indifferent(1e-2)

@@ -114,3 +114,16 @@ def test_the_formula_gives_the_models_number(network: Any, layer: int, token: in
     assert len(one.values) == len(one.gates) == 4
     assert (one.values[0] == 0) == (token == 0)
     assert (one.values[2] == 0) == (token == LAST)
+
+
+def test_fewer_layers_than_steps() -> None:
+    steps, ones, never = np.arange(5), np.ones(5, int), reach.NEVER
+    paths = [
+        reach.Paths(steps, np.array([0, *convolutional]), steps, ones, np.array(gathered))
+        for convolutional, gathered in (
+            ([1, 2, never, never], [1, 3, 5]),
+            ([1, 1, 2, 2], [1, 5, 5]),
+            ([1, 2, never, never], [1, 2, 3]),
+        )
+    ]
+    assert [(one.is_shorter, one.gathers_sooner) for one in paths] == [(False, True), (True, True), (False, False)]

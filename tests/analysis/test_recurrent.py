@@ -155,3 +155,24 @@ def test_what_becomes_of_a_gradient(norms: list[float], factor: float, fate: str
 def test_halves() -> None:
     assert recurrent.halves(np.array([1.0, 3.0, 5.0, 7.0, 9.0])) == (2.0, 7.0)
     assert recurrent.halves(np.array([1.0, 3.0])) == (1.0, 3.0)
+
+
+def test_it_forgets_where_the_later_half_moves_it_more() -> None:
+    assert recurrent.forgets(np.array([1.0, 2.0, 3.0]))
+    assert not recurrent.forgets(np.array([3.0, 1.0, 1.0]))
+    assert not recurrent.forgets(np.array([1.0, 1.0])), "as much is not more"
+
+
+def test_a_pace_needs_a_tenth_more_or_less() -> None:
+    assert [recurrent.pace((100.0, other)) for other in (109.0, 111.0, 91.0, 89.0)] == [
+        "equally fast", "faster", "equally fast", "slower"
+    ]  # fmt: skip
+
+
+def test_the_last_of_several_gradients_falls_least_without_its_last_token() -> None:
+    steep, flat = np.array([1.0, 2.0, 4.0, 4.0]), np.array([3.0, 3.0, 3.0, 99.0])
+    assert recurrent.by_distance(steep) == pytest.approx(0.5)
+    assert recurrent.by_distance(flat) == 1
+    assert recurrent.falls_least((steep, flat))
+    assert recurrent.falls_least((flat, flat))
+    assert not recurrent.falls_least((steep, flat, steep))

@@ -136,3 +136,12 @@ def test_the_verdict_on_nouns_counts_heads_that_follow_the_meaning() -> None:
     assert found.pronouns == ("il", "elle")
     assert found.right_pronouns == 2
     assert Referents(("0.0",), weights[:, 1:2], ("elle", "la ville")).right_pronouns == 0
+
+
+@pytest.mark.parametrize(
+    ("head", "outputs", "verdict"),
+    [(0, ("il", "elle"), "holds"), (0, ("il", "il"), "in part"), (1, ("il", "elle"), "does not hold")],
+)
+def test_a_head_that_follows_the_meaning_must_help_to_translate(head, outputs, verdict) -> None:
+    weights = np.array([[[0.5, 0.1], [0.5, 0.1]], [[0.1, 0.5], [0.5, 0.1]]])[:, head : head + 1]
+    assert Referents(("0.0",), weights, outputs).follow_the_meaning == verdict

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pretrained import entry
-from pretrained.analysis.writing import end_probabilities, probability_so_far
+from pretrained.analysis.writing import end_probabilities, lengths, probability_so_far
 from pretrained.tokenization import END, START
 from pretrained.translation import Translator, forbid_specials
 from tests.models import tiny
@@ -35,3 +35,9 @@ def test_the_end_is_as_likely_as_in_a_pass_over_the_whole_output(model: Translat
         logits = model.network.forward(torch.tensor([ids]), torch.tensor([[START, *written[:-1]]])).logits[0]
         expected = torch.softmax(forbid_specials(logits), -1)[:, END]
     np.testing.assert_allclose(end_probabilities(model, TEXT), expected.numpy(), atol=1e-6)
+
+
+def test_lengths_are_those_of_the_runs(model: Translator) -> None:
+    (found,), trace = lengths(model, TEXT), model.run(TEXT)
+    assert (found.read, found.written) == (len(trace.source_tokens), len(trace.target_tokens))
+    assert found.ended == (found.written == 1), "one of them ends at once, the other is cut off"

@@ -234,8 +234,8 @@ def aligned(name: str) -> Aligned | None:
     if told is None:
         return None
     test = told["test"]
-    errors = (test[name]["aer"] for name in ("metrics", "diagonal", "ibm_model_1"))
-    return Aligned(*errors, test["count"])
+    error, by_place, by_counting = (test[name]["aer"] for name in ("metrics", "diagonal", "ibm_model_1"))
+    return Aligned(error, by_place, by_counting, test["count"])
 
 
 @dataclass(frozen=True)

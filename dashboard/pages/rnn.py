@@ -20,6 +20,7 @@ FATES = {
     "holds": "the gradient **neither vanishes nor explodes**",
     "explodes": "the gradient **explodes**",
 }
+MANY = 10_000  # tokens: longer than any text that a reader gives
 LISTED = 12  # steps in the ledger: those up to the one that is shown
 
 story.opening("rnn", "RNN")
@@ -137,7 +138,12 @@ with words:
         st.metric("Last token", f"{norms[-1]:.2g}", width="content")
         st.metric("First token", f"{norms[0]:.2g}", width="content")
         st.metric("Factor a step back", f"{recurrent.factor_a_step(norms):.2f}", width="content")
-    st.markdown(f"From the last token of this sentence to the first {FATES[recurrent.fate(norms)]}.")
+    left = recurrent.steps_to_a_tenth(norms)
+    st.markdown(
+        f"From the last token of this sentence to the first {FATES[recurrent.fate(norms)]}. "
+        + (f"At this factor a tenth would be left after {left:,.0f} tokens." if left < MANY else "It hardly shrinks.")
+        + ("" if recurrent.fate(norms) == "vanishes" else " Training found such a $U$: halve it below, and look again.")
+    )
     st.caption("The rule: below a tenth of the last token's norm a gradient vanishes, above ten times it explodes.")
 
 

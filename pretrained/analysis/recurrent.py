@@ -6,6 +6,7 @@ double precision and one token after the other, so that they can stand beside wh
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -215,6 +216,12 @@ def factor_a_step(norms: Float[np.ndarray, " token"]) -> float:
     """Tell by how much a gradient is multiplied at each step back, on the geometric mean; 1 for a single token."""
     steps = max(1, len(norms) - 1)
     return float((float(norms[0]) / float(norms[-1])) ** (1 / steps))
+
+
+def steps_to_a_tenth(norms: Float[np.ndarray, " token"]) -> float:
+    """Tell after how many steps at this pace a tenth of the gradient is left; infinity if it does not shrink."""
+    factor = factor_a_step(norms)
+    return math.log(0.1) / math.log(factor) if factor < 1 else math.inf
 
 
 def fate(norms: Float[np.ndarray, " token"]) -> Fate:

@@ -176,3 +176,9 @@ def test_the_last_of_several_gradients_falls_least_without_its_last_token() -> N
     assert recurrent.falls_least((steep, flat))
     assert recurrent.falls_least((flat, flat))
     assert not recurrent.falls_least((steep, flat, steep))
+
+
+@pytest.mark.parametrize(("factor", "steps"), [(0.1, 1), (0.1**0.5, 2), (1.0, np.inf), (1.5, np.inf)])
+def test_a_tenth_is_left_after_so_many_steps(factor: float, steps: float) -> None:
+    norms = factor ** np.arange(4, -1, -1)
+    assert recurrent.steps_to_a_tenth(norms) == pytest.approx(steps)

@@ -45,6 +45,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Entry]]:
 
     st.cache_resource.clear()
     monkeypatch.setattr(registry, "finished", finished)
+    monkeypatch.setattr(cards, "ablations", list)
     monkeypatch.setattr(story, "CHAPTERS", story.listed())
     monkeypatch.setattr(runs, "load", models.__getitem__)
     monkeypatch.setattr(runs, "card", lambda _: CARD)

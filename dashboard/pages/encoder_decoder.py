@@ -36,7 +36,7 @@ cell = st.segmented_control(
     "Both made of cells of this kind",
     cells,
     default="gru" if "gru" in cells else cells[-1],
-    key="cell",
+    key="network",
     bind="query-params",
     required=True,
     format_func=str.upper,

@@ -15,7 +15,7 @@ Open = Callable[..., Page]
 Wait = Callable[[Page], None]
 PAGES = tuple(chapter.title for chapter in story.CHAPTERS)
 PATHS = tuple(chapter.url for chapter in story.CHAPTERS)
-WORDS_ALONE = ("glossary",)  # pages without a figure
+WORDS_ALONE = ("claims", "glossary")  # pages without a figure
 SENTENCE = "The girl is reading a book."
 FIGURES = "canvas.cells, [data-testid=stPlotlyChart], [data-testid=stVegaLiteChart]"
 UNREADABLE = {

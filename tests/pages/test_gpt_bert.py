@@ -18,7 +18,7 @@ from pretrained.analysis import contextual
 from pretrained.analysis.contextual import Compared, Moved
 from pretrained.registry import Entry
 from tests.models import tiny
-from tests.pages.conftest import FRONT_DOOR, ODD_TEXTS, Visit, drawn, figures_of, said
+from tests.pages.conftest import FRONT_DOOR, LONG_TEXT, ODD_TEXTS, Visit, drawn, figures_of, said
 
 PAGE, TEXT = "gpt_bert", "The cat saw the other cat."
 GPT, BERT = "gpt-mini", "bert-mini"
@@ -32,10 +32,8 @@ SCORES: dict[str, Any] = {
         "content_words": {"accuracy": 0.7, "same_word": 0.2, "commonest_tag": 0.4},
     },
 }
-# These models read any characters, as unknown ones if need be.
-TEXTS = [(text, bool(text.strip())) for text in (*ODD_TEXTS, "[MASK] and [MASK] <|endoftext|>", "!")] + [
-    ("a " * 240, False)
-]
+# These models have more room than the translators.
+TEXTS = {**ODD_TEXTS, LONG_TEXT: True, "a " * 240: False, "[MASK] and [MASK] <|endoftext|>": True, "!": True}
 OF_THE_SENTENCE = 8
 """Figures; one more compares two sentences of its own."""
 
@@ -73,7 +71,7 @@ def bars(at: AppTest, place: int) -> tuple[list[float], list[bool]]:
     return table["probability"].to_pylist(), table["chosen"].to_pylist()
 
 
-@pytest.mark.parametrize(("text", "readable"), TEXTS)
+@pytest.mark.parametrize(("text", "readable"), TEXTS.items())
 def test_no_text_ends_in_an_exception_and_none_is_markup(visit: Visit, text: str, readable: bool) -> None:
     at = visit(PAGE, text=text)
     assert not at.exception

@@ -50,7 +50,8 @@ def looking_back() -> None:
     picture, output = st.columns([3, 2], gap="large")
     with picture:
         matrix([figures.attention(trace.attention_of("cross")[layer], 0, model=trace.model)], key="cross")
-    with output:
+    # In a box of its own height the card does not stretch down to the picture's foot.
+    with output.container(height="content"):
         controls.translation(trace)
         st.caption("A weight says where a layer looked, not why a word was chosen: attention is not an explanation.")
 

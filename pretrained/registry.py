@@ -77,7 +77,8 @@ class Entry:
         return card
 
 
-# Of both language models; few passes over the text are no time to overfit, so nothing is dropped.
+# Of both language models. Without dropout the causal one, which learns from every piece, ends 0.64 nats better on its
+# training text than on text it has not seen; the masked one learns from 15 %, and others in every pass.
 LANGUAGE_SIZES = {"d_vocab": 8000, "n_positions": 256, "d_model": 192, "n_layers": 5, "n_heads": 6}
 
 
@@ -406,7 +407,7 @@ ENTRIES = (
         positions="learned",
         summary="continues a text: every token sees those before it, and the next one is drawn",
         sizes=LANGUAGE_SIZES
-        | {"bos_token_id": 5, "eos_token_id": 5, "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0},
+        | {"bos_token_id": 5, "eos_token_id": 5, "attn_pdrop": 0.0, "embd_pdrop": 0.1, "resid_pdrop": 0.1},
     ),
     Entry(
         name="bert-mini",

@@ -24,6 +24,7 @@ from transformers.generation.logits_process import (
 )
 
 from pretrained import hub, registry
+from pretrained.architectures.transformer import sinusoids
 from pretrained.language import DecoderOnly, EncoderDecoder, EncoderOnly, LanguageModel, next_distribution
 from pretrained.model import TextError
 from pretrained.trace import Trace
@@ -636,3 +637,14 @@ def test_a_name_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(ValueError, match="no/such: neither a folder nor a model to be had from the Hub: no route"):
         hub.load("no/such")
+
+
+@pytest.mark.parametrize("name", ["gpt-mini", "bert-mini"])
+def test_learned_positions_begin_as_sinusoids_of_the_usual_spread(name: str) -> None:
+    known = registry.entry(name)
+    network: Any = hub.build(known)
+    table = network.transformer.wpe if name == "gpt-mini" else network.bert.embeddings.position_embeddings
+    expected = sinusoids(known.max_tokens, network.config.hidden_size)
+    torch.testing.assert_close(table.weight.detach() / table.weight.detach().std(), expected / expected.std())
+    assert 0.5 < float(table.weight.detach().std() / network.config.initializer_range) < 1.5
+    assert table.weight.requires_grad

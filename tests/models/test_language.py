@@ -268,7 +268,7 @@ def test_a_pass_reads_all_documents(tokenizer: Any, folder: Path) -> None:
 
 
 def test_losses_equal_the_librarys(tokenizer: Any, folder: Path) -> None:
-    gpt, bert = network(GPT), network(BERT)
+    gpt, bert = network(GPT).eval(), network(BERT).eval()
     batch = next(CausalMaterial(tokenizer, folder, seed=1, batch_tokens=512).batches(0))
     whole = torch.cat([batch.ids, batch.target[:, -1:]], 1)
     ours = CausalMaterial.loss(None, gpt, batch, label_smoothing=0.0)  # type: ignore[arg-type]

@@ -97,20 +97,14 @@ def source_in_view(trace: Trace, place: tuple[int, int | None]) -> Matrix:
     Of a model that does not look back: the one vector that it wrote from. Outputs differ from model to model, so that
     cursors are one on the source alone.
     """
-    looks = trace.attention_of("alignment") or trace.attention_of("cross")
-    if not looks:
+    if not looks_at_source(trace):
         return replace(context(trace.states_of("context")[0], model=trace.model), title=f"{trace.model}: one vector")
     layer, head = place
-    attended, where = looks[layer], f"head {head}"
-    if head is None:
-        attended, where = replace(attended, weights=attended.weights.mean(0, keepdims=True), scores=None), "mean"
-    drawn = attention(attended, head or 0, model=trace.model)
+    looks = trace.attention_of("alignment") or trace.attention_of("cross")
     one_of_many = len(looks) > 1 or looks[0].n_heads > 1
+    where = f", layer {layer}, {'mean' if head is None else f'head {head}'}" if one_of_many else ""
     return replace(
-        drawn,
-        title=f"{trace.model}, layer {layer}, {where}" if one_of_many else trace.model,
-        source=f"{trace.model}, layer {layer}, {where}",
-        query_id=f"target-{trace.model}",
+        source_attention(trace, layer, head), title=f"{trace.model}{where}", query_id=f"target-{trace.model}"
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import controls, figures, runs, story
+from dashboard import cards, controls, figures, runs, story
 from dashboard.components.matrix import matrix
 from dashboard.tasks import sections
 from pretrained import registry
@@ -26,7 +26,7 @@ def draw(model: Entry) -> None:
     if traces is None:
         return
     (trace,), card = traces, runs.card(model.name)
-    layer, head = card["alignment"]["chosen"]["layer"], card["alignment"]["chosen"]["head"]
+    layer, head = cards.looks_from(model.name)
     drawn = figures.source_attention(trace, layer, head)
     st.subheader(story.SEE, anchor=False)
     controls.translation(trace)

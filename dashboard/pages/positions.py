@@ -172,7 +172,7 @@ with right:
     )
 
 st.markdown("**“So the model does not care where in the text a phrase stands.”** A common misreading.")
-compared = (ours, *(known for kind in KINDS for known in registry.finished(parent=None, positions=kind)[:1]))
+compared = (ours, *(known for kind in KINDS for known in registry.finished(task=TASK, parent=None, positions=kind)[:1]))
 readable = controls.run_or_explain(*(known.name for known in compared))
 if readable is not None:
     place = st.container()

@@ -289,8 +289,8 @@ ENTRIES = (
     ),
     _efficient(
         "transformer-hierarchical",
-        "Yang et al. 2016, Hierarchical attention networks; Ren et al. 2021, Combiner",
-        2016,
+        "Ren et al. 2021, Combiner; Yang et al. 2016, Hierarchical attention networks, for the lower level",
+        2021,
         "hierarchical:TransformerHierarchical",
         "sums tokens up in blocks and looks at the blocks",
     ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,7 +15,11 @@ from pretrained.model import TextError
 from viz.bars import percent
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pretrained.registry import Entry
+    from pretrained.trace import Trace
 
 FACTS = {"task": "question answering en"}
 STORIES = {
@@ -28,6 +33,39 @@ STORIES = {
 SUPPORTING = {"One fact": {0}, "Two facts": {0, 2}, "Yes or no": {2}, "Deduction": {1, 4}}
 """Lines that the answer follows from, counted from 0."""
 STORY = "story"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A story with its question, and what the model answered.
+
+    Attributes:
+        told: what was asked.
+        trace: what the model did.
+        card: what was measured when it was trained.
+        facts: lines that the answer follows from, where they are known.
+    """
+
+    told: facts.Told
+    trace: Trace
+    card: dict[str, Any]
+    facts: set[int] | None
+
+    @property
+    def head(self) -> tuple[int, int]:
+        """Layer and head that looked most at the supporting facts of other stories."""
+        chosen = self.card["supporting_facts"]
+        return chosen["layer"], chosen["head"]
+
+    @property
+    def even(self) -> float:
+        """Share of the attention that every line would get from an even look."""
+        return 1 / len(self.told.lines)
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Share of the attention of every head on every line, ``[layer, head, line]``."""
+        return left_out.shares(self.trace, self.told.spans)
 
 
 def draw(model: Entry) -> None:
@@ -46,12 +84,17 @@ def draw(model: Entry) -> None:
     traces = controls.run_or_explain(model.name, text=told.text)
     if traces is None:
         return
-    (trace,), card = traces, runs.card(model.name)
-    layer, head = card["supporting_facts"]["layer"], card["supporting_facts"]["head"]
-    shares = left_out.shares(trace, told.spans)
-    even, chosen = 1 / len(told.lines), shares[layer, head]
     known = next((SUPPORTING[name] for name, example in STORIES.items() if example == typed), None)
+    answered = Answered(told, traces[0], runs.card(model.name), known)
+    _see(answered)
+    _step(answered)
+    _measure(answered)
 
+
+def _see(answered: Answered) -> None:
+    told, trace, (layer, head) = answered.told, answered.trace, answered.head
+    shares, even = answered.shares, answered.even
+    chosen = shares[layer, head]
     st.subheader(story.SEE, anchor=False)
     st.markdown(
         "**In**: a story and a question about it (bAbI; Weston et al. 2015). **Out**: the answer. The model knows some "
@@ -65,14 +108,15 @@ def draw(model: Entry) -> None:
                 f"Which line does head {layer}.{head} look at most while it answers?",
                 [f"Line {line}" for line in asked],
                 asked.index(int(chosen.argmax())),
-                key=f"line-{typed}",
+                key=f"line-{trace.text}",
                 why=f"It gets {percent(float(chosen.max()))} of the attention; an even look would give every line "
                 f"{percent(even)}.",
             )
         with st.container(border=True, gap="xsmall"):
-            st.caption(f"{trace.model} · {card['parameters'] / 1e6:.2f} M parameters")
+            st.caption(f"{trace.model} · {answered.card['parameters'] / 1e6:.2f} M parameters")
             st.text(told.question)
             st.text(trace.output or "(nothing)")
+        known = answered.facts
         marks = {} if known is None else {"fact": [line in known for line in range(len(told.lines))]}
         st.dataframe(
             {
@@ -103,6 +147,9 @@ def draw(model: Entry) -> None:
             [figures.line_shares(shares, model=trace.model)], key="heads", current_row=layer * shares.shape[1] + head
         )
 
+
+def _step(answered: Answered) -> None:
+    told, model, (layer, head) = answered.told, answered.trace.model, answered.head
     st.subheader(story.STEP, anchor=False)
     st.markdown(
         "The story is told line by line, and after each line the same question is asked again. The model cannot say "
@@ -111,7 +158,7 @@ def draw(model: Entry) -> None:
 
     def line_by_line(line: int) -> None:
         so_far = told.until(line)
-        now = runs.run(model.name, so_far.text)
+        now = runs.run(model, so_far.text)
         found = left_out.shares(now, so_far.spans)[layer, head]
         most = int(found.argmax())
         parts = left_out.weights(now, so_far.spans[most], layer, head)
@@ -134,6 +181,9 @@ def draw(model: Entry) -> None:
 
     controls.stepper(line_by_line, told.lines, key="told", label="Lines told: drag or play to tell the story")
 
+
+def _measure(answered: Answered) -> None:
+    card, (layer, head) = answered.card, answered.head
     st.subheader(story.MEASURE, anchor=False)
     mean = facts.means(card)
     sections.scores(
@@ -145,7 +195,7 @@ def draw(model: Entry) -> None:
         f"On the {card['scores']['test']['count']:,} questions of the official test, after training; the mean over its "
         "tasks, each weighted by its questions."
     )
-    sections.what_matters(trace, told.spans, layer, head, "line")
+    sections.what_matters(answered.trace, answered.told.spans, layer, head, "line")
     if st.toggle("Show the score of every task", key="tasks", bind="query-params"):
         shown = ("accuracy", "baseline", "chance", "facts", "even")
         names = ("Right", "Commonest answer", "Chance", "Looks at facts", "Their share of the story")

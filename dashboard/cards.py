@@ -348,6 +348,12 @@ def language_scores(causal: str, masked: str) -> list[dict[str, str]]:
             "found": percent(words["accuracy"]),
         },
         {
+            "what": "The same, of its candidates that are nouns, verbs, adjectives or adverbs, as what is hidden is",
+            "simple": f"{percent(words['commonest_tag'])} always naming the commonest",
+            "model": masked,
+            "found": percent(words["content_accuracy"]),
+        },
+        {
             "what": "The hidden word itself is filled in",
             "simple": "–",
             "model": masked,

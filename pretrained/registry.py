@@ -407,7 +407,7 @@ ENTRIES = (
         positions="learned",
         summary="continues a text: every token sees those before it, and the next one is drawn",
         sizes=LANGUAGE_SIZES
-        | {"bos_token_id": 5, "eos_token_id": 5, "attn_pdrop": 0.0, "embd_pdrop": 0.1, "resid_pdrop": 0.1},
+        | {"bos_token_id": 5, "eos_token_id": 5, "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0},
     ),
     Entry(
         name="bert-mini",

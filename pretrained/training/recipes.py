@@ -524,11 +524,7 @@ class CausalRecipe(LanguageRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedRecipe(LanguageRecipe):
-    """For a model that is asked for hidden words.
-
-    Attributes:
-        least_tags: how often what it fills in has the part of speech of the hidden word.
-    """
+    """For a model that is asked for hidden words."""
 
     golden_texts = (
         "The [MASK] of the United States is here.",
@@ -540,7 +536,6 @@ class MaskedRecipe(LanguageRecipe):
         "They have been here [MASK] a long time.",
         "What do you want to [MASK]?",
     )
-    least_tags: float = 0.7
 
     def material(self, folder: Path) -> language.MaskedMaterial:
         """Read the documents."""
@@ -554,10 +549,6 @@ class MaskedRecipe(LanguageRecipe):
     def measure(self, model: EncoderOnly, folder: Path) -> dict[str, Any]:
         """Score the test split, and the parts of speech of what is filled in."""
         return language_evaluation.measure_masked(model, language.load_tokenizer(self.tokenizer_path), folder)
-
-    def good_enough(self, scores: Mapping[str, Any]) -> bool:
-        """Tell whether parts of speech reach their bar."""
-        return bool(scores["content_words"]["accuracy"] >= self.least_tags)
 
 
 TRANSLATION = TranslationRecipe(
@@ -594,8 +585,8 @@ DATES = DateRecipe(
     # Denser than the training is long where most is learned; the twelfth checkpoint is the finished model.
     snapshots=(0, 10_000, 20_000, 40_000, 70_000, 110_000, 160_000, 230_000, 330_000, 500_000, 900_000),
 )
-# Four passes over the text or so; a masked model is asked for 15 % of what it reads.
-CAUSAL = CausalRecipe(target_tokens=24_000_000, label_smoothing=0.0)
+# Five passes over the text or so; a masked model is asked for 15 % of what it reads.
+CAUSAL = CausalRecipe(target_tokens=30_000_000, label_smoothing=0.0)
 MASKED = MaskedRecipe(target_tokens=4_500_000, peak_rate=1e-3, label_smoothing=0.0)
 COMPRESSION = CompressionRecipe(target_tokens=9_600_000, peak_rate=1.5e-3, label_smoothing=0.0)
 

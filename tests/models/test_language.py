@@ -368,7 +368,7 @@ def test_a_model_is_trained_and_shipped(
     assert card["bytes"] == (entry.folder / "model.safetensors").stat().st_size
     assert card["data"]["documents"] == 25
     assert all("," in source for source in card["data"]["sources"].values())
-    assert not entry.finished
+    assert entry.finished == (entry.name == "bert-mini"), "it is listed whatever it scores"
     golden = json.loads((entry.folder / "golden.json").read_text("utf-8"))
     assert golden["runs"] == [] or golden["runs"][0]["options"] == dict(recipe.golden_options)
     # A warm start goes on from all that was shipped.
@@ -379,7 +379,7 @@ def test_a_model_is_trained_and_shipped(
 
 
 def test_a_model_is_good_enough_by_its_bars() -> None:
-    causal, hidden = recipes.CAUSAL, recipes.MASKED
+    causal = recipes.CAUSAL
     good = {
         "test": {"metrics": {"perplexity": 99.0, "kneser_ney_2": 200.0}},
         "heads": {"previous_token": {"weight": 0.6}},
@@ -387,5 +387,3 @@ def test_a_model_is_good_enough_by_its_bars() -> None:
     assert causal.good_enough(good)
     assert not causal.good_enough(good | {"test": {"metrics": {"perplexity": 101.0, "kneser_ney_2": 200.0}}})
     assert not causal.good_enough(good | {"heads": {"previous_token": {"weight": 0.4}}})
-    assert hidden.good_enough({"content_words": {"accuracy": 0.7}})
-    assert not hidden.good_enough({"content_words": {"accuracy": 0.69}})

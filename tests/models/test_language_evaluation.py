@@ -214,8 +214,13 @@ def test_words_of_a_treebank_have_their_places(tmp_path: Path) -> None:
         language_evaluation.read_treebank(compress(tmp_path / "broken.gz", ["# text = A cat", "1\tdog\t_\tNOUN"]))
 
 
-@pytest.mark.parametrize(("filled", "accuracy", "same"), [("cat", 1.0, 0.0), ("See", 0.0, 0.0), ("unheard", 0.0, 0.0)])
-def test_parts_of_speech_are_compared(tmp_path: Path, filled: str, accuracy: float, same: float) -> None:
+@pytest.mark.parametrize(
+    ("filled", "accuracy", "among_content"),
+    [(("cat", "See"), 1.0, 1.0), (("See", "cat"), 0.0, 0.0), (("unheard", ".", "bank"), 0.0, 1.0), ((".",), 0.0, 0.0)],
+)
+def test_parts_of_speech_are_compared(
+    tmp_path: Path, filled: tuple[str, ...], accuracy: float, among_content: float
+) -> None:
     training = [*TREE, *TREE]
     asked = ["# text = A dog .", "1\tA\t_\tDET", "2\tdog\t_\tNOUN", "3\t.\t_\tPUNCT", ""]
     compress(tmp_path / language_evaluation.TREEBANK["train"], training)
@@ -224,7 +229,7 @@ def test_parts_of_speech_are_compared(tmp_path: Path, filled: str, accuracy: flo
 
     def run(text: str) -> Any:
         seen.append(text)
-        return SimpleNamespace(target_tokens=(filled,))
+        return SimpleNamespace(candidates=(tuple(SimpleNamespace(token=token) for token in filled),))
 
     fake: Any = SimpleNamespace(
         run=run,
@@ -233,7 +238,13 @@ def test_parts_of_speech_are_compared(tmp_path: Path, filled: str, accuracy: flo
     )
     result = language_evaluation.content_words(fake, tmp_path, count=3)
     assert seen == ["A [MASK] ."] * 3
-    assert result == {"count": 3, "accuracy": accuracy, "same_word": same, "commonest_tag": 1.0}
+    assert result == {
+        "count": 3,
+        "accuracy": accuracy,
+        "same_word": 0.0,
+        "content_accuracy": among_content,
+        "commonest_tag": 1.0,
+    }
 
 
 # Heads

@@ -14,7 +14,8 @@ from pretrained.analysis import positions
 from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of
 
 PAGE = "positions"
-OTHERS = [kind for kind in ("learned", "rotary") if registry.finished(task="translation en-fr", parent=None, positions=kind)]
+TRANSLATORS: dict[str, Any] = {"task": "translation en-fr", "parent": None}
+OTHERS = [kind for kind in ("learned", "rotary") if registry.finished(**TRANSLATORS, positions=kind)]
 MATRICES = 2 + (1 + len(OTHERS) if OTHERS else 0)
 FIGURES = {f"bidi_component {number}" for number in range(MATRICES)} | {"plotly_chart 0", "plotly_chart 1"}
 TEXT = "I am happy."

@@ -566,9 +566,9 @@ ABLATED = replace(LACKING, stop_after=TRANSLATION.target_tokens // 7)
 ADAPTED = replace(TRANSLATION, target_tokens=2_500_000, peak_rate=1e-3)
 
 RECALL = RecallRecipe(target_tokens=980_000, batch_tokens=160, peak_rate=3e-3, label_smoothing=0.0)
-# Some seventy passes: for the first ten it answers little better than by the last place that was named.
+# Some fifty passes: for the first ten it answers little better than by the last place that was named.
 STORIES = StoryRecipe(
-    target_tokens=5_000_000,
+    target_tokens=3_500_000,
     batch_tokens=2048,
     label_smoothing=0.0,
     # Two or three facts, and induction, are reported without a bar: long stories, or no rule that is learned soon.

@@ -289,7 +289,7 @@ ENTRIES = (
     ),
     _efficient(
         "transformer-hierarchical",
-        "Ren et al. 2021, Combiner; Yang et al. 2016, Hierarchical attention networks, for the lower level",
+        "Ren et al. 2021, Combiner; Yang et al. 2016, Hierarchical attention networks",
         2021,
         "hierarchical:TransformerHierarchical",
         "sums tokens up in blocks and looks at the blocks",
@@ -306,7 +306,7 @@ ENTRIES = (
         "Zaheer et al. 2020, Big Bird: Transformers for longer sequences",
         2020,
         "bigbird:TransformerBigBird",
-        "lets every source token see its neighbours, both ends of the text and a few tokens drawn by lot",
+        "lets a token see its neighbours, both ends of the text and a few drawn by lot",
     ),
     _efficient(
         "transformer-linformer",

@@ -481,7 +481,6 @@ class CausalRecipe(LanguageRecipe):
 
     Attributes:
         most_of_bigram: what its perplexity may be, as a share of that of counted bigrams.
-        least_previous: what its best head for it has to put on the token before, of the mean weight.
     """
 
     golden_texts = (
@@ -498,7 +497,6 @@ class CausalRecipe(LanguageRecipe):
     )
     golden_options: ClassVar[Mapping[str, Any]] = {"length": 3}
     most_of_bigram: float = 0.5
-    least_previous: float = 0.5
 
     def material(self, folder: Path) -> language.CausalMaterial:
         """Read the documents."""
@@ -514,12 +512,9 @@ class CausalRecipe(LanguageRecipe):
         return language_evaluation.measure_causal(model, language.load_tokenizer(self.tokenizer_path), folder)
 
     def good_enough(self, scores: Mapping[str, Any]) -> bool:
-        """Tell whether perplexity and the head that looks back reach their bars."""
-        metrics, heads = scores["test"]["metrics"], scores["heads"]
-        return bool(
-            metrics["perplexity"] <= self.most_of_bigram * metrics["kneser_ney_2"]
-            and heads["previous_token"]["weight"] >= self.least_previous
-        )
+        """Tell whether perplexity reaches its bar."""
+        metrics = scores["test"]["metrics"]
+        return bool(metrics["perplexity"] <= self.most_of_bigram * metrics["kneser_ney_2"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -571,7 +566,7 @@ STORIES = StoryRecipe(
     target_tokens=3_500_000,
     batch_tokens=2048,
     label_smoothing=0.0,
-    # Two or three facts, and induction, are reported without a bar: long stories, or no rule that is learned soon.
+    # Task 2 has the longest stories of those that are read whole; of task 16 no rule is learned in so many passes.
     share={1: 1.0, 2: 0.5, 3: 1.0, 6: 1.0, 15: 1.0, 16: 0.5},
     longest=400,
     bars=dict.fromkeys(("1", "6", "15"), 0.95),

@@ -17,7 +17,8 @@ from viz.palette import theme as colours_of
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-SIDES = ("middle right", "middle left")
+NAME = 15  # height of a line of names, in pixels
+AROUND = 110  # pixels of a figure's height that legend, ticks and titles take
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class Point:
 def scatter(
     points: Sequence[Point], *, x_axis: str, y_axis: str, height: int = 460, theme: ThemeName = "light"
 ) -> go.Figure:
-    """Draw points with their names; of two that are neighbours in height, one is named on the right, one on the left.
+    """Draw points with their names, each on a line to its point and towards the middle.
+
+    Each name has a height of its own, so that none lies on another however narrow the figure.
 
     Args:
         points: at least one.
@@ -65,7 +68,6 @@ def scatter(
     if not points:
         raise ValueError("scatter: expected at least one point, got 0")
     look = colours_of(theme)
-    side = {point: SIDES[rank % 2] for rank, point in enumerate(sorted(points, key=lambda point: point.y))}
     figure = go.Figure()
     for number, group in enumerate(dict.fromkeys(point.group for point in points)):
         members = [point for point in points if point.group == group]
@@ -74,8 +76,7 @@ def scatter(
         figure.add_scatter(
             x=np.array([point.x for point in members], np.float32),
             y=np.array([point.y for point in members], np.float32),
-            text=names, textposition=[side[point] for point in members], textfont={"color": look.text, "size": 12},
-            mode="markers+text", name=escape(shown(group), quote=False), cliponaxis=False,
+            text=names, mode="markers", name=escape(shown(group), quote=False), cliponaxis=False,
             marker={"color": look.categorical[number % len(look.categorical)], "size": 10},
             hovertemplate="%{text}: %{y:.4~g} at %{x:.4~g}<extra></extra>",
         )  # fmt: skip
@@ -88,15 +89,40 @@ def scatter(
         {"text": escape(shown(words), quote=False), "font": {"color": look.muted}} for words in (x_axis, y_axis)
     )
     spread = max(point.x for point in points) - min(point.x for point in points)
-    # Names need room on both sides of the outermost points.
-    room = 0.35 * spread or 0.5 * abs(points[0].x) or 1.0
+    room = 0.1 * spread or 0.5 * abs(points[0].x) or 1.0
     ends = (min(point.x for point in points) - room, max(point.x for point in points) + room)
+    lowest, highest = min(point.y for point in points), max(point.y for point in points)
+    above = 0.15 * (highest - lowest) or 0.5 * abs(highest) or 1.0
+    pixels = (height - AROUND) / (highest - lowest + 2 * above)  # of one unit
+    ranked = sorted(points, key=lambda point: point.y)
+    middle = (min(point.x for point in points) + max(point.x for point in points)) / 2
+    for point, level in zip(ranked, apart([point.y * pixels for point in ranked], NAME), strict=True):
+        left = point.x > middle
+        figure.add_annotation(
+            x=point.x, y=point.y, ax=-18 if left else 18, ay=point.y * pixels - level,
+            text=escape(shown(point.name), quote=False), xanchor="right" if left else "left",
+            font={"color": look.text, "size": 12}, borderpad=0, arrowhead=0, arrowwidth=1,
+            arrowcolor=look.muted, standoff=6,
+        )  # fmt: skip
     figure.update_layout(
         paper_bgcolor=look.surface, plot_bgcolor=look.surface, font={"color": look.text}, height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         showlegend=len(figure.data) > 1,
         xaxis=axis | {"title": x_title, "range": ends},
-        yaxis=axis | {"title": y_title},
+        yaxis=axis | {"title": y_title, "range": (lowest - above, highest + above)},
     )  # fmt: skip
     return figure
+
+
+def apart(levels: Sequence[float], least: float) -> list[float]:
+    """Move ascending levels until neighbours are ``least`` apart, and no further than that takes (least squares)."""
+    # What has to move together is pooled at its mean, as in isotonic regression.
+    pools: list[list[float]] = []
+    for rank, level in enumerate(levels):
+        pools.append([level - rank * least])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
+            last = pools.pop()
+            pools[-1] += last
+    moved = [float(np.mean(pool)) for pool in pools for _ in pool]
+    return [level + rank * least for rank, level in enumerate(moved)]

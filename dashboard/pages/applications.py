@@ -17,8 +17,9 @@ TASKS = {
 story.opening("applications", "Applications")
 st.subheader(story.PROBLEM, anchor=False)
 st.markdown(
-    "Every page so far translated. But many tasks have the same shape: **a sequence goes in, another comes out**, of "
-    "another length and in another order. Is it the same machine that does them? Only data and vocabulary change here."
+    "Most pages so far translated. But many tasks have the same shape: **a sequence goes in, another comes out**, of "
+    "another length and in another order. Is it the same machine that does them? Its parts stay; data, words and what "
+    "is read off at the end change."
 )
 models = {name: found[0] for name, task in TASKS.items() if (found := registry.finished(**task.FACTS))}
 chosen = st.segmented_control(

@@ -30,6 +30,7 @@ st.dataframe(
     [{name: value for name, value in row.items() if name not in hidden} for row in rows],
     hide_index=True,
     key="models",
+    placeholder="",
     column_config={
         "model": st.column_config.TextColumn("Model", pinned=True),
         "year": st.column_config.NumberColumn("Year", format="%d", help="of the paper that it comes from"),

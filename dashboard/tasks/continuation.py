@@ -10,7 +10,6 @@ from dashboard import charts, controls, measure, runs, story
 from dashboard.tasks import sections
 from pretrained.analysis import surprise, writing
 from viz.bars import percent
-from viz.matrix import number
 
 if TYPE_CHECKING:
     from pretrained.registry import Entry
@@ -73,9 +72,9 @@ def draw(model: Entry) -> None:
     st.subheader(story.MEASURE, anchor=False)
     metrics, vocabulary = card["scores"]["test"]["metrics"], int(model.sizes["d_vocab"])
     sections.scores(
-        ("This model, perplexity", number(metrics["perplexity"], 1)),
-        ("Baseline: counted pairs of tokens", number(metrics["kneser_ney_2"], 1)),
-        ("Counted triples", number(metrics["kneser_ney_3"], 1)),
+        ("This model, perplexity", f"{metrics['perplexity']:,.1f}"),
+        ("Baseline: counted pairs of tokens", f"{metrics['kneser_ney_2']:,.1f}"),
+        ("Counted triples", f"{metrics['kneser_ney_3']:,.1f}"),
         ("Chance: all tokens alike", f"{vocabulary:,}"),
     )
     st.caption(
@@ -94,8 +93,8 @@ def draw(model: Entry) -> None:
             st.info("One word has no order. Type a longer text.")
             return
         sections.scores(
-            ("Your sentence", number(found.as_written, 1)),
-            ("Shuffled", number(found.shuffled, 1)),
+            ("Your sentence", f"{found.as_written:,.1f}"),
+            ("Shuffled", f"{found.shuffled:,.1f}"),
             ("Chance", f"{vocabulary:,}"),
         )
         st.markdown(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from viz.palette import LIGHT
-from viz.scatter import Point, scatter
+from viz.scatter import AROUND, NAME, Point, apart, scatter
 
 POINTS = [
     Point("rnn", "recurrent", 1.0, 10.0),
@@ -27,16 +27,34 @@ def test_every_point_stands_where_it_belongs_with_its_name() -> None:
     assert np.asarray(recurrent.x).dtype == np.float32
 
 
-def test_neighbours_in_height_are_named_on_different_sides() -> None:
-    figure = scatter(POINTS, x_axis="size", y_axis="score")
-    sides = {y: side for group in figure.data for y, side in zip(group.y, group.textposition, strict=True)}
-    assert [sides[y] for y in (10, 20, 30, 40)] == ["middle right", "middle left", "middle right", "middle left"]
+def test_names_stand_towards_the_middle() -> None:
+    named = scatter(POINTS, x_axis="size", y_axis="score").layout.annotations
+    assert {one.y: one.xanchor for one in named} == {10: "left", 20: "right", 30: "left", 40: "right"}
+    assert {one.y: one.ax > 0 for one in named} == {10: True, 20: False, 30: True, 40: False}
+    assert {one.y: one.text for one in named}[30] == "&lt;b&gt;gru&lt;/b&gt;"
+    np.testing.assert_allclose([one.ay for one in named], 0, atol=1e-9)
 
 
-def test_names_have_room_beside_the_outermost_points() -> None:
+def test_names_that_would_lie_on_each_other_move_apart() -> None:
+    crowd = [Point(f"model {number}", "attention", 3 + number % 2, 50 + number / 10) for number in range(8)]
+    figure = scatter([*crowd, Point("far below", "attention", 3.7, 20.0)], x_axis="size", y_axis="score")
+    low, high = figure.layout.yaxis.range
+    pixels = (figure.layout.height - AROUND) / (high - low)
+    assert min(np.diff([one.y * pixels - one.ay for one in figure.layout.annotations])) > NAME - 1e-6
+    assert {one.text: one.ay for one in figure.layout.annotations}["far below"] == pytest.approx(0)
+
+
+def test_levels_move_no_further_than_they_have_to() -> None:
+    assert apart([0.0, 10.0, 30.0], 5) == [0, 10, 30]
+    np.testing.assert_allclose(apart([0.0, 1.0, 2.0, 40.0], 5), [-4, 1, 6, 40])
+    np.testing.assert_allclose(apart([3.0, 3.0], 2), [2, 4])
+    assert apart([], 5) == []
+
+
+def test_outermost_points_are_not_at_the_edge() -> None:
     low, high = scatter(POINTS, x_axis="size", y_axis="score").layout.xaxis.range
-    assert low < 1 - 0.5
-    assert high > 3 + 0.5
+    assert low < 1 - 0.1
+    assert high > 3 + 0.1
     low, high = scatter(POINTS[:1], x_axis="size", y_axis="score").layout.xaxis.range
     assert low < 1 < high
 

@@ -77,8 +77,8 @@ class Entry:
         return card
 
 
-# Of both language models. Without dropout the causal one, which learns from every piece, ends 0.64 nats better on its
-# training text than on text it has not seen; the masked one learns from 15 %, and others in every pass.
+# Of both language models. Nothing is dropped out: with a tenth, 24 M pieces brought the causal one to a perplexity of
+# 113.9 on the test, without to 108.7.
 LANGUAGE_SIZES = {"d_vocab": 8000, "n_positions": 256, "d_model": 192, "n_layers": 5, "n_heads": 6}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 
@@ -14,8 +14,12 @@ from pretrained.analysis import keeping
 from viz.bars import percent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pretrained.analysis.keeping import Decision
     from pretrained.compression import Compressor
     from pretrained.registry import Entry
+    from pretrained.trace import Trace
 
 FACTS = {"task": "compression"}
 
@@ -28,7 +32,13 @@ def draw(model: Entry) -> None:
     (trace,), card = traces, runs.card(model.name)
     compressor = cast("Compressor", runs.load(model.name))
     decided = keeping.decisions(compressor, trace.text)
-    words, keep = tuple(trace.text[one.start : one.end] for one in decided), [one.keep for one in decided]
+    words = tuple(trace.text[one.start : one.end] for one in decided)
+    _see(trace, words, [one.keep for one in decided])
+    _step(trace, words, decided)
+    _measure(trace, words, card["scores"]["test"])
+
+
+def _see(trace: Trace, words: tuple[str, ...], keep: Sequence[float]) -> None:
     st.subheader(story.SEE, anchor=False)
     st.markdown(
         "**In**: a sentence. **Out**: the same sentence, shorter. No word is written: an encoder reads all words at "
@@ -59,6 +69,8 @@ def draw(model: Entry) -> None:
     with picture:
         matrix([figures.keep_or_drop(keep, words, model=trace.model)], key="kept")
 
+
+def _step(trace: Trace, words: tuple[str, ...], decided: tuple[Decision, ...]) -> None:
     st.subheader(story.STEP, anchor=False)
     st.markdown(
         "Each word gets one score x. Keeping has score x and dropping has score 0: the softmax of these two is the "
@@ -86,8 +98,9 @@ def draw(model: Entry) -> None:
 
     controls.stepper(word_by_word, words, key="word", label="Word: drag or play to decide on the next")
 
+
+def _measure(trace: Trace, words: tuple[str, ...], test: Mapping[str, Any]) -> None:
     st.subheader(story.MEASURE, anchor=False)
-    test = card["scores"]["test"]
     sections.scores(
         ("This model, F1", percent(test["metrics"]["f1"])),
         (f"Baseline: the first {test['lead']['best']['words']} words", percent(test["metrics"]["baseline"])),
@@ -105,7 +118,7 @@ def draw(model: Entry) -> None:
         "decision change if **another** word is left out of your sentence? Each is left out in turn."
     )
     place = st.container()
-    changed = measure.measured(keeping.flips, (model.name,), trace.text, key="flips").value
+    changed = measure.measured(keeping.flips, (trace.model,), trace.text, key="flips").value
     with place:
         if changed.any():
             st.plotly_chart(

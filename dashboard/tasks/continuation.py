@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,7 +12,10 @@ from pretrained.analysis import surprise, writing
 from viz.bars import percent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pretrained.registry import Entry
+    from pretrained.trace import Trace
 
 FACTS = {"task": "language model en"}
 
@@ -23,6 +26,13 @@ def draw(model: Entry) -> None:
     if traces is None:
         return
     (trace,), card = traces, runs.card(model.name)
+    likely = [best[0].probability for best in trace.candidates]
+    _see(trace, likely, card["parameters"])
+    _step(trace, likely)
+    _measure(trace, card["scores"]["test"]["metrics"], int(model.sizes["d_vocab"]))
+
+
+def _see(trace: Trace, likely: Sequence[float], parameters: int) -> None:
     st.subheader(story.SEE, anchor=False)
     st.markdown(
         "**In**: any English text. **Out**: what might follow it. There is no encoder: text and continuation are one "
@@ -30,10 +40,9 @@ def draw(model: Entry) -> None:
         "taken; that tends to repeat itself, and tokens can be drawn by lot instead (Holtzman et al. 2020)."
     )
     with st.container(border=True, gap="xsmall"):
-        st.caption(f"{trace.model} · {card['parameters'] / 1e6:.1f} M parameters · your text, then its own")
+        st.caption(f"{trace.model} · {parameters / 1e6:.1f} M parameters · your text, then its own")
         st.text(trace.text)
         st.text(trace.output or "(nothing)")
-    likely = [best[0].probability for best in trace.candidates]
     sure = int(sum(one > 1 / 2 for one in likely))
     controls.prediction(
         f"It wrote {len(likely)} tokens. How many of them did it hold likelier than all others together?",
@@ -43,6 +52,8 @@ def draw(model: Entry) -> None:
         why=f"{sure} of {len(likely)} had a probability above one half.",
     )
 
+
+def _step(trace: Trace, likely: Sequence[float]) -> None:
     st.subheader(story.STEP, anchor=False)
     so_far = writing.probability_so_far(trace)
     st.markdown(
@@ -69,8 +80,9 @@ def draw(model: Entry) -> None:
 
     controls.stepper(at_step, trace.target_tokens, label="Output step: drag or play to see the text grow")
 
+
+def _measure(trace: Trace, metrics: Mapping[str, Any], vocabulary: int) -> None:
     st.subheader(story.MEASURE, anchor=False)
-    metrics, vocabulary = card["scores"]["test"]["metrics"], int(model.sizes["d_vocab"])
     sections.scores(
         ("This model, perplexity", f"{metrics['perplexity']:,.1f}"),
         ("Baseline: counted pairs of tokens", f"{metrics['kneser_ney_2']:,.1f}"),
@@ -87,7 +99,7 @@ def draw(model: Entry) -> None:
         "shuffled. Measured as perplexity, over every token but the first."
     )
     place = st.container()
-    found = measure.measured(surprise.surprise, (model.name,), trace.text, key="surprise").value
+    found = measure.measured(surprise.surprise, (trace.model,), trace.text, key="surprise").value
     with place:
         if found is None:
             st.info("One word has no order. Type a longer text.")

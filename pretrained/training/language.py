@@ -5,7 +5,8 @@ Both are cut by one English byte-pair encoding. The order of a pass, and what is
 
     causal: the network reads pieces 1 to n of a window and is asked for pieces 2 to n + 1
     masked: it reads ``[CLS] the cat [MASK] on the mat . [SEP]`` and is asked for ``sat``
-            (Devlin et al. 2019, section 3.1; words are masked whole, as in the authors' later models)
+            (Devlin et al. 2019, section 3.1; words are masked whole, as in the authors' later models, and frequent
+            words less often than rare ones, by the rule of Mikolov et al. 2013, section 2.3)
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from pretrained import tokenization
-from pretrained.shapes import Bool, Int
+from pretrained.shapes import Bool, Float, Int
 from pretrained.tokenization import WORD_MARK
 from pretrained.training.data import open_text, pad, read_pairs
 from pretrained.training.loss import cross_entropy
@@ -59,7 +60,8 @@ PAIRS, CONVERSATION = "enfr/train.tsv.gz", "tatoeba"
 SINGLE = "wiki"  # the source whose lines are sentences that have nothing to do with each other
 LENGTH = 256  # pieces that both networks have positions for
 BUDGETS = (32, 64, 128, 254)  # pieces that paragraphs are joined up to for the masked model, drawn for each row
-MASKED_SHARE, MASK_SHARE, RANDOM_SHARE = 0.15, 0.8, 0.1
+MASKED_SHARE, FREQUENT = 0.4, 3e-4  # of rare words; a word is frequent if it is more than this share of the text
+MASK_SHARE, RANDOM_SHARE = 0.8, 0.1
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class MaskedMaterial:
         """Read and cut all text."""
         self._begins = begins_word(tokenizer)
         self._documents = cut(tokenizer, training_documents(folder))
+        self._shares = shares_to_hide(self._documents, len(self._begins))
         self._seed = seed
         self._batch_tokens = batch_tokens
         documents = cut(tokenizer, read_documents(folder / FILES["valid"]))
@@ -134,7 +137,7 @@ class MaskedMaterial:
         rows = [[CLASS, *row, SEPARATOR] for document in documents for row in joined(document, chance)]
         draw = torch.Generator().manual_seed(chance.getrandbits(62))
         for group in by_length(rows, chance, self._batch_tokens):
-            ids, target = mask_words(pad(group), self._begins, draw)
+            ids, target = mask_words(pad(group), self._begins, self._shares, draw)
             yield Batch(ids, target, int((target != PAD).sum()))
 
 
@@ -287,18 +290,32 @@ def begins_word(tokenizer: tokenizers.Tokenizer) -> Bool[Tensor, " vocab"]:
     return torch.tensor([not piece[0].isalpha() for piece in pieces])
 
 
+def shares_to_hide(documents: Sequence[Sequence[list[int]]], d_vocab: int) -> Float[Tensor, " vocab"]:
+    """Tell how often a word with a piece is to be hidden: less by the square root of how frequent the piece is.
+
+    Asked for all words alike, a model learns above all where commas and articles stand.
+    """
+    pieces = torch.tensor([piece for document in documents for paragraph in document for piece in paragraph])
+    frequency = pieces.bincount(minlength=d_vocab) / len(pieces)
+    return MASKED_SHARE * (FREQUENT / frequency).sqrt().clamp(max=1)
+
+
 def mask_words(
-    ids: Int[Tensor, "batch token"], begins: Bool[Tensor, " vocab"], draw: torch.Generator
+    ids: Int[Tensor, "batch token"],
+    begins: Bool[Tensor, " vocab"],
+    shares: Float[Tensor, " vocab"],
+    draw: torch.Generator,
 ) -> tuple[Int[Tensor, "batch token"], Int[Tensor, "batch token"]]:
-    """Hide 15 % of all words: 80 % of their pieces become ``[MASK]``, 10 % a random piece, 10 % stay as they are.
+    """Hide words, each by the share of its rarest piece; 80 % of their pieces become ``[MASK]``, 10 % a random piece.
 
     Returns:
         What is read, and the hidden pieces at their places with ``[PAD]`` elsewhere; at least one piece is hidden.
     """
     ordinary = ids >= len(SPECIAL)
     word = (begins[ids] | ~ordinary).cumsum(1)
-    hidden = torch.rand(len(ids), ids.shape[1] + 1, generator=draw).gather(1, word) < MASKED_SHARE
-    hidden &= ordinary
+    chances = torch.rand(len(ids), ids.shape[1] + 1, generator=draw)
+    rarest = torch.zeros_like(chances).scatter_reduce(1, word, shares[ids], "amax")
+    hidden = (chances < rarest).gather(1, word) & ordinary
     if not hidden.any():
         hidden.view(-1)[ordinary.view(-1).nonzero()[0]] = True
     fate = torch.rand(ids.shape, generator=draw)

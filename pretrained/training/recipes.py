@@ -580,9 +580,9 @@ DATES = DateRecipe(
     # Denser than the training is long where most is learned; the twelfth checkpoint is the finished model.
     snapshots=(0, 10_000, 20_000, 40_000, 70_000, 110_000, 160_000, 230_000, 330_000, 500_000, 900_000),
 )
-# Five passes over the text or so; a masked model is asked for 15 % of what it reads.
+# Five passes over the text or so, and seven; a masked model is asked for a quarter of what it reads.
 CAUSAL = CausalRecipe(target_tokens=30_000_000, label_smoothing=0.0)
-MASKED = MaskedRecipe(target_tokens=4_500_000, peak_rate=1e-3, label_smoothing=0.0)
+MASKED = MaskedRecipe(target_tokens=9_000_000, peak_rate=1.5e-3, label_smoothing=0.0)
 COMPRESSION = CompressionRecipe(target_tokens=9_600_000, peak_rate=1.5e-3, label_smoothing=0.0)
 
 RECIPES = {

@@ -186,10 +186,14 @@ def test_groups_are_even_and_small() -> None:
 # Masks
 
 
-def masked(tokenizer: Any, text: str, times: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def masked(
+    tokenizer: Any, text: str, times: int, seed: int = 0, shares: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     ids = torch.tensor([[CLASS, *tokenizer.encode(text).ids, SEPARATOR, PAD, PAD]] * times)
     draw = torch.Generator().manual_seed(seed)
-    return ids, *language.mask_words(ids, language.begins_word(tokenizer), draw)
+    begins = language.begins_word(tokenizer)
+    shares = torch.full([len(begins)], 0.15) if shares is None else shares
+    return ids, *language.mask_words(ids, begins, shares, draw)
 
 
 def test_a_share_of_words_is_hidden(tokenizer: Any) -> None:
@@ -206,6 +210,25 @@ def test_a_share_of_words_is_hidden(tokenizer: Any) -> None:
     other = read[hidden & (read != MASK) & (read != ids)]
     assert int(other.min()) >= len(SPECIAL)
     assert len(set(other.tolist())) > 100
+
+
+def test_frequent_words_are_hidden_less_often(tokenizer: Any) -> None:
+    begins = language.begins_word(tokenizer)
+    text = "The cat in the house, unbelievably"
+    pieces = tokenizer.encode(text).ids
+    frequent = tokenizer.token_to_id("▁the")
+    shares = torch.full([len(begins)], 0.4)
+    shares[frequent], shares[pieces[-1]] = 0.1, 0.2  # the last piece of a word whose others are rarer
+    _, _, target = masked(tokenizer, text, 4000, shares=shares)
+    rates = (target != PAD).float().mean(0)[1 : len(pieces) + 1].tolist()
+    assert rates == pytest.approx([0.1 if piece == frequent else 0.4 for piece in pieces], abs=0.03)
+
+
+def test_shares_fall_with_the_root_of_frequency() -> None:
+    pieces = [7] * 9997 + [8] * 3
+    shares = language.shares_to_hide([[pieces[:5000], pieces[5000:]]], 10)
+    assert shares.tolist() == pytest.approx([0.4] * 7 + [0.4 * (3e-4 / 0.9997) ** 0.5] + [0.4] * 2)
+    assert language.FREQUENT == 3e-4
 
 
 def test_words_are_hidden_whole(tokenizer: Any) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dashboard import charts, runs
 from pretrained import registry
+from pretrained.analysis.alignment import WRITTEN, Place
 from pretrained.analysis.lengths import by_length
 from viz.bars import candidate_bars, percent
 from viz.curves import Curve, curves
@@ -94,10 +95,10 @@ def best_translator() -> str:
     return max(translators(), key=lambda name: runs.card(name)["scores"]["test"]["by_tag"][CONVERSATION]["chrf"])
 
 
-def looks_from(name: str) -> tuple[int, int | None]:
-    """Give the layer and head (none: the mean of heads) whose look at the source aligns best; chosen in training."""
-    chosen = runs.card(name).get("alignment", {}).get("chosen", {"layer": 0, "head": None})
-    return chosen["layer"], chosen["head"]
+def looks_from(name: str) -> Place:
+    """Give the layer, head and rows whose look at the source aligns best; chosen after training."""
+    chosen = runs.card(name).get("alignment", {}).get("chosen")
+    return Place(**chosen) if chosen else Place(0, None, WRITTEN)
 
 
 def side_by_side(traces: Sequence[Trace], judged: Sequence[float]) -> list[dict[str, object]]:

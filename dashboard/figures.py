@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pretrained.analysis.alignment import WRITTEN
 from viz.matrix import Matrix, Scale
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pretrained.analysis.alignment import Place
     from pretrained.analysis.heads import Importance, Update
     from pretrained.analysis.masks import Leak, Padded
     from pretrained.analysis.positions import Way
@@ -91,7 +93,7 @@ def looks_at_source(trace: Trace) -> bool:
     return bool(trace.attention_of("alignment") or trace.attention_of("cross"))
 
 
-def source_in_view(trace: Trace, place: tuple[int, int | None]) -> Matrix:
+def source_in_view(trace: Trace, place: Place) -> Matrix:
     """Describe where a model looked in its source, at this layer and head or at the mean of the layer's heads.
 
     Of a model that does not look back: the one vector that it wrote from. Outputs differ from model to model, so that
@@ -99,13 +101,11 @@ def source_in_view(trace: Trace, place: tuple[int, int | None]) -> Matrix:
     """
     if not looks_at_source(trace):
         return replace(context(trace.states_of("context")[0], model=trace.model), title=f"{trace.model}: one vector")
-    layer, head = place
+    layer, head, _ = place
     looks = trace.attention_of("alignment") or trace.attention_of("cross")
     one_of_many = len(looks) > 1 or looks[0].n_heads > 1
     where = f", layer {layer}, {'mean' if head is None else f'head {head}'}" if one_of_many else ""
-    return replace(
-        source_attention(trace, layer, head), title=f"{trace.model}{where}", query_id=f"target-{trace.model}"
-    )
+    return replace(source_attention(trace, place), title=f"{trace.model}{where}", query_id=f"target-{trace.model}")
 
 
 OF_ONE_TEXT = {
@@ -307,16 +307,33 @@ def date_alignment(trace: Trace) -> Matrix:
     )
 
 
-def source_attention(trace: Trace, layer: int, head: int | None) -> Matrix:
-    """Describe where one head of one layer looked while it wrote, or all heads of the layer in the mean."""
+def source_attention(trace: Trace, place: Place) -> Matrix:
+    """Describe where one head of one layer looked as it wrote, or all heads of the layer in the mean.
+
+    Its rows are named by the tokens that they write, or by those that they read.
+    """
+    layer, head, row = place
     attended = (trace.attention_of("cross") or trace.attention_of("alignment"))[layer]
-    if head is not None:
-        return attention(attended, head, model=trace.model)
+    drawn = attention(attended, head or 0, model=trace.model)
+    if head is None:
+        drawn = replace(
+            drawn,
+            weights=attended.weights.mean(0),
+            title=f"{TITLES[attended.kind]}, layer {layer}, mean of its heads",
+            reading="Each row is a token being written; its colours show what this layer's heads looked at, on "
+            "average.",
+            source=f"{trace.model}, layer {layer}, mean of {attended.n_heads} heads",
+        )
+    if row == WRITTEN or attended.consumed_tokens is None:
+        return drawn
     return replace(
-        attention(attended, 0, model=trace.model, title=f"{TITLES[attended.kind]}, layer {layer}, mean of its heads"),
-        weights=attended.weights.mean(0),
-        reading="Each row is a token being written; its colours show what this layer's heads looked at, on average.",
-        source=f"{trace.model}, layer {layer}, mean of {attended.n_heads} heads",
+        drawn,
+        query_tokens=attended.consumed_tokens,
+        consumed_tokens=None,
+        reading="Each row is a French token being read, before the next is written; its colours show which English "
+        "tokens were looked at.",
+        query_axis=AXIS_NAMES[CONSUMED],
+        query_id=CONSUMED,
     )
 
 

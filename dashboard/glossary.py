@@ -493,6 +493,10 @@ PAPERS = (
         "many tasks with one set of weights", ("applications",),
     ),
     Paper(
+        "Chen et al.", 2020, "Accurate word alignment induction from neural machine translation",
+        arxiv("2004.14837"), "section 3: a word is looked up as it is read", ("applications", "zoo"),
+    ),
+    Paper(
         "Choromanski et al.", 2020, "Rethinking attention with Performers", arxiv("2009.14794"),
         "section 2: the softmax by random features", ("efficient",),
     ),

@@ -122,7 +122,7 @@ def _score_alignments(known: Entry, options: argparse.Namespace) -> None:
     print(f"{known.name} on {options.alignments}: {result['count']} pairs, read from {_place(result['chosen'])}")
     print(f"  AER {metrics['aer']:.3f}  precision {metrics['precision']:.3f}  recall {metrics['recall']:.3f}")
     for place in result["by_layer_head"]:
-        print(f"  {_place(place):20} AER {place['aer']:.3f}")
+        print(f"  {_place(place):36} AER {place['aer']:.3f}")
 
 
 def _score_relations(known: Entry, options: argparse.Namespace) -> None:
@@ -145,7 +145,7 @@ def _score_relations(known: Entry, options: argparse.Namespace) -> None:
 
 def _place(place: dict[str, Any]) -> str:
     head = "mean of heads" if place["head"] is None else f"head {place['head']}"
-    return f"layer {place['layer']}, {head}"
+    return f"layer {place['layer']}, {head}" + (", as it is read" if place.get("row") == "read" else "")
 
 
 def train_model(options: argparse.Namespace) -> None:

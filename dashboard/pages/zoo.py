@@ -94,10 +94,12 @@ def charts() -> None:
     elif chart == ALIGNING and errors:
         st.vega_lite_chart(spec=errors, key="alignment-errors", alt="Alignment error rate by model", width="stretch")
         words = (
-            "Each target word is linked to the source word that was looked at most while it was written; the rate says "
-            "how far these links are from those that people made (Och and Ney 2003; 224 sentence pairs of the Canadian "
-            "parliament). The diagonal links words by position alone; IBM model 1 counts which words occur together in "
-            "the pairs that the models learnt from (Brown et al. 1993)."
+            "Each target word is linked to the source word that was looked at most where it is written, or where it is "
+            "read as the next is written (Chen et al. 2020): of every model, by the layer, head and one of the two "
+            "that err least on other sentences. The rate says how far these links are from those that people made "
+            "(Och and Ney 2003; 224 sentence pairs of the Canadian parliament). The diagonal links words by position "
+            "alone; IBM model 1 counts which words occur together in the pairs that the models learnt from (Brown et "
+            "al. 1993)."
         )
     else:
         plot, words = (

@@ -36,7 +36,7 @@ def draw(model: Entry) -> None:
             "**In**: a date, read character by character. **Out**: year, month and day in ten characters. The "
             "encoder-decoder with attention of 2015 (Bahdanau et al.), made small."
         )
-        sections.which_is_looked_at(trace, drawn, written="character", read="Character")
+        sections.which_is_looked_at(trace, drawn, row="character", key="Character")
         st.markdown(sections.NO_EXPLANATION)
     with picture:
         matrix([drawn], key="dates")

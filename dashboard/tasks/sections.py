@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import charts, controls, measure
 from dashboard.components.matrix import matrix
 from pretrained.analysis import left_out, rows, writing
+from pretrained.analysis.alignment import READ, WRITTEN
 from viz.bars import percent
 
 if TYPE_CHECKING:
@@ -59,16 +60,17 @@ def token_by_token(trace: Trace, drawn: Matrix) -> None:
     controls.stepper(at_step, trace.target_tokens, label="Output step: drag or play to see it grow")
 
 
-def which_is_looked_at(trace: Trace, drawn: Matrix, *, written: str, read: str) -> None:
-    """Ask for the token that the most distant row looks at."""
+def which_is_looked_at(trace: Trace, drawn: Matrix, *, done: str = WRITTEN, row: str, key: str) -> None:
+    """Ask for the token that the most distant row looks at; its own token is being ``written`` or ``read``."""
     asked = rows.question(drawn.weights)
-    st.caption(f"Number {asked.row} of what it writes, counted from 0, and what it may look at, with numbers:")
+    verb = "reads back" if done == READ else "writes"
+    st.caption(f"Number {asked.row} of what it {verb}, counted from 0, and what it may look at, with numbers:")
     st.text(
-        f"{drawn.query_tokens[asked.row]}  ←  " + "   ".join(f"{key} {drawn.key_tokens[key]}" for key in asked.keys)
+        f"{drawn.query_tokens[asked.row]}  ←  " + "   ".join(f"{one} {drawn.key_tokens[one]}" for one in asked.keys)
     )
     controls.prediction(
-        f"Which of them is looked at most while {written} {asked.row} is written?",
-        [f"{read} {key}" for key in asked.keys],
+        f"Which of them is looked at most while {row} {asked.row} is {done}?",
+        [f"{key} {one}" for one in asked.keys],
         asked.answer,
         key=f"looks-{trace.model}-{trace.text}",
         why=f"It gets {percent(float(drawn.weights[asked.row].max()))} of the row. Of all rows, this one looks "

@@ -11,6 +11,7 @@ from dashboard.components.matrix import matrix
 from dashboard.tasks import sections
 from pretrained import registry
 from pretrained.analysis import left_out
+from pretrained.analysis.alignment import READ
 from viz.matrix import number
 
 if TYPE_CHECKING:
@@ -26,17 +27,23 @@ def draw(model: Entry) -> None:
     if traces is None:
         return
     (trace,), card = traces, runs.card(model.name)
-    layer, head = cards.looks_from(model.name)
-    drawn = figures.source_attention(trace, layer, head)
+    place = cards.looks_from(model.name)
+    drawn = figures.source_attention(trace, place)
     st.subheader(story.SEE, anchor=False)
     controls.translation(trace)
     words, picture = st.columns([2, 3], gap="large")
     with words:
         st.markdown(
-            "**In**: an English sentence. **Out**: a French one, as long as the model finds right. Drawn is the layer "
-            "of the decoder that agrees best with links that people made between words."
+            "**In**: an English sentence. **Out**: a French one, as long as the model finds right. Drawn is what "
+            "agrees best, of all heads of the decoder, with links that people made between words"
+            + (
+                ": a head that looks up the token it has just **read**, not the one it is about to write "
+                "(Chen et al. 2020)."
+                if place.row == READ
+                else "."
+            )
         )
-        sections.which_is_looked_at(trace, drawn, written="French token", read="English token")
+        sections.which_is_looked_at(trace, drawn, done=place.row, row="French token", key="English token")
         st.markdown(sections.NO_EXPLANATION)
     with picture:
         matrix([drawn], key="translation")
@@ -51,7 +58,5 @@ def draw(model: Entry) -> None:
         "runs of letters with a person's translation (Popović 2015). A chance line was not measured: words by lot "
         "share few runs with anything."
     )
-    sections.what_matters(trace, left_out.words(trace.text)[:MOST_WORDS], layer, head, "word")
-    st.caption(
-        f"Of a long sentence, its first {MOST_WORDS} words are left out in turn; *looked at* is the drawn layer's."
-    )
+    sections.what_matters(trace, left_out.words(trace.text)[:MOST_WORDS], place.layer, place.head, "word")
+    st.caption(f"Of a long sentence, its first {MOST_WORDS} words are left out in turn; *looked at* is what is drawn.")

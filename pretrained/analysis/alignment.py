@@ -8,15 +8,15 @@ links A that a model gives:
     recall    = |A & S| / |S|
     AER       = 1 - (|A & S| + |A & P|) / (|A| + |S|)            the alignment error rate, 0 is best
 
-Here A has one link for every target word: to the source word that is looked at most while it is predicted. Attention
-is between pieces: to a word it is the sum over the word's pieces, from a word the mean over them (Clark et al. 2019,
-"What does BERT look at?", section 4.1).
+Here A has one link for every target word: to the source word that is looked at most where it is written, or where it is
+read. Attention is between pieces: to a word it is the sum over the word's pieces, from a word the mean over them (Clark
+et al. 2019, "What does BERT look at?", section 4.1).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,21 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int]  # start and end in a text, in characters
 Link = tuple[int, int]  # source word, target word
+WRITTEN, READ = "written", "read"
+
+
+class Place(NamedTuple):
+    """Whose weights make links.
+
+    Attributes:
+        layer: of the decoder.
+        head: none stands for the mean of the layer's heads.
+        row: the one that a piece is ``written`` from, or the next, where it is ``read``.
+    """
+
+    layer: int
+    head: int | None
+    row: str
 
 
 @dataclass(frozen=True)

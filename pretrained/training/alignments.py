@@ -1,7 +1,9 @@
 """Attention against gold word alignments: the reader of the gold, and the error rates of every layer and head.
 
-The reference is force-decoded: the model reads the source and the true translation, and the row that *predicts* a piece
-is the row of that piece. Which layer and head speak for the model is chosen on a development file, never on the test.
+The reference is force-decoded: the model reads the source and the true translation. Two rows may speak for a piece: the
+one that it is *written* from, and the next, where it is *read* (Chen et al. 2020, "Accurate word alignment induction
+from neural machine translation", section 3). Which rows of a head, and which layer and head, speak for the model is
+chosen on a development file, never on the test.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pretrained.analysis.alignment import (
+    READ,
+    WRITTEN,
     Agreement,
     Gold,
     Link,
+    Place,
     Span,
     agreement,
     best_links,
@@ -36,7 +41,6 @@ if TYPE_CHECKING:
 
 DEV, TEST = "align/hansards_naacl2003_dev.jsonl.gz", "align/hansards_test.jsonl.gz"
 KINDS = ("alignment", "cross")  # attention from the target to the source
-Place = tuple[int, int | None]  # layer and head; no head stands for the mean of the layer's heads
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def score(model: Model, path: Path, *, folder: str | Path | None = None) -> dict
 
     Returns:
         ``task``, ``count``, ``metrics`` of the ``chosen`` layer and head (``head`` is ``None`` for the mean of a
-        layer's heads), and the error rate of each in ``by_layer_head``.
+        layer's heads), and the error rate of each in ``by_layer_head``, each with the ``row`` chosen for it.
 
     Raises:
         FileNotFoundError: no file, or nothing to choose layer and head by.
@@ -123,13 +127,13 @@ def score(model: Model, path: Path, *, folder: str | Path | None = None) -> dict
     """
     expect_attention(model.entry)
     pairs = read_gold(path)
-    chosen = _named_in_card(model.entry) or _choose_in(folder, model)
+    places = _named_in_card(model.entry) or _choose_in(folder, model)
     measured = agreements(model, pairs)
-    return {"task": model.entry.task, "count": len(pairs), **_result(measured, chosen), "chosen": _named(chosen)}
+    return {"task": model.entry.task, "count": len(pairs), **_result(measured, places), "chosen": places[0]._asdict()}
 
 
 def agreements(model: Model, pairs: Sequence[Aligned]) -> dict[Place, Agreement]:
-    """Count how the links of every head, and of the mean of every layer with several, agree with gold."""
+    """Count how the links of every head, and of the mean of every layer with several, agree with gold, by both rows."""
     totals: dict[Place, Agreement] = {}
     for pair in pairs:
         source, target = model.tokenizer.encode(pair.source), model.tokenizer.encode(pair.target)
@@ -139,19 +143,28 @@ def agreements(model: Model, pairs: Sequence[Aligned]) -> dict[Place, Agreement]
         for attended in output.attention:
             if attended.kind not in KINDS:
                 continue
-            merged = between_words(attended.weights[0].float().numpy(), *words)
-            maps: dict[int | None, Any] = dict(enumerate(merged))
-            if len(merged) > 1:
-                maps[None] = merged.mean(0)
-            for head, weights in maps.items():
-                place = (attended.layer, head)
-                totals[place] = totals.get(place, Agreement()) + agreement(best_links(weights), pair.gold)
+            weights, (written, seen) = attended.weights[0].float().numpy(), words
+            # Piece i is written from row i and read in row i + 1; the last piece, </s>, is in no word.
+            merged = {
+                WRITTEN: between_words(weights, written, seen),
+                READ: between_words(weights[:, 1:], written[:, :-1], seen),
+            }
+            for row, of_heads in merged.items():
+                maps: dict[int | None, Any] = dict(enumerate(of_heads))
+                if len(of_heads) > 1:
+                    maps[None] = of_heads.mean(0)
+                for head, links in maps.items():
+                    place = Place(attended.layer, head, row)
+                    totals[place] = totals.get(place, Agreement()) + agreement(best_links(links), pair.gold)
     return totals
 
 
-def choose(measured: Mapping[Place, Agreement]) -> Place:
-    """Choose the layer and head of least error, the first of equals."""
-    return min(measured, key=lambda place: measured[place].aer)
+def choose(measured: Mapping[Place, Agreement]) -> list[Place]:
+    """Choose the rows of every layer and head, and put the best place first: of least error, the first of equals."""
+    heads = dict.fromkeys(place[:2] for place in measured)
+    places = [min((Place(*head, row) for row in (WRITTEN, READ)), key=lambda one: measured[one].aer) for head in heads]
+    best = min(places, key=lambda place: measured[place].aer)
+    return [best, *(place for place in places if place != best)]
 
 
 def for_card(model: Model, folder: Path, pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -161,12 +174,12 @@ def for_card(model: Model, folder: Path, pairs: Sequence[Pair]) -> dict[str, Any
     """
     files = {name: read_gold(folder / file) for name, file in (("dev", DEV), ("test", TEST))}
     measured = {name: agreements(model, gold) for name, gold in files.items()}
-    chosen = choose(measured["dev"])
+    places = choose(measured["dev"])
     counted = ibm.train((pair.source, pair.target) for pair in pairs)
-    return {"chosen": _named(chosen)} | {
+    return {"chosen": places[0]._asdict()} | {
         name: {
             "count": len(gold),
-            **_result(measured[name], chosen),
+            **_result(measured[name], places),
             "diagonal": _metrics(on_diagonal(gold)),
             "ibm_model_1": _metrics(by_counting(gold, counted)),
         }
@@ -198,13 +211,17 @@ def by_counting(pairs: Sequence[Aligned], counted: ibm.WordTable) -> Agreement:
     )
 
 
-def _named_in_card(entry: Entry) -> Place | None:
+def _named_in_card(entry: Entry) -> list[Place]:
     card = entry.card() if (entry.folder / "card.json").is_file() else {}
-    chosen = card.get("alignment", {}).get("chosen")
-    return (chosen["layer"], chosen["head"]) if chosen else None
+    if "alignment" not in card:
+        return []
+    told = card["alignment"]
+    places = [Place(one["layer"], one["head"], one["row"]) for one in told["dev"]["by_layer_head"]]
+    chosen = Place(**told["chosen"])
+    return [chosen, *(place for place in places if place != chosen)]
 
 
-def _choose_in(folder: str | Path | None, model: Model) -> Place:
+def _choose_in(folder: str | Path | None, model: Model) -> list[Place]:
     try:
         return choose(agreements(model, read_gold(data.folder(folder) / DEV)))
     except FileNotFoundError as error:
@@ -213,17 +230,19 @@ def _choose_in(folder: str | Path | None, model: Model) -> Place:
         ) from None
 
 
-def _result(measured: Mapping[Place, Agreement], chosen: Place) -> dict[str, Any]:
+def _result(measured: Mapping[Place, Agreement], places: Sequence[Place]) -> dict[str, Any]:
     return {
-        "metrics": _metrics(measured[chosen]),
-        "by_layer_head": [_named(place) | {"aer": round(found.aer, 4)} for place, found in measured.items()],
+        "metrics": _metrics(measured[places[0]]),
+        "by_layer_head": [
+            place._asdict() | {"aer": round(measured[place].aer, 4)} for place in sorted(places, key=_of_a_layer)
+        ],
     }
+
+
+def _of_a_layer(place: Place) -> tuple[int, bool, int]:
+    return place.layer, place.head is None, place.head or 0
 
 
 def _metrics(found: Agreement) -> dict[str, float]:
     measures = {"aer": found.aer, "precision": found.precision, "recall": found.recall}
     return {name: round(measure, 4) for name, measure in measures.items()}
-
-
-def _named(place: Place) -> dict[str, int | None]:
-    return {"layer": place[0], "head": place[1]}

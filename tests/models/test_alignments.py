@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pretrained import registry
+from pretrained.analysis.alignment import READ, WRITTEN, Place
 from pretrained.architectures.record import Attended, Output
 from pretrained.registry import ENTRIES, Entry
 from pretrained.tokenization import load
@@ -100,9 +101,9 @@ def seer(*looks: tuple[str, str], late: int = 0) -> Any:
     return SimpleNamespace(entry=registry.entry("transformer"), network=Seer(*looks, late=late), tokenizer=load("enfr"))
 
 
-def errors(model: Any, path: Path) -> dict[tuple[int, int | None], float]:
+def errors(model: Any, path: Path, row: str = WRITTEN) -> dict[tuple[int, int | None], float]:
     found = alignments.agreements(model, alignments.read_gold(path))
-    return {place: agreement.aer for place, agreement in found.items()}
+    return {place[:2]: agreement.aer for place, agreement in found.items() if place.row == row}
 
 
 def test_words_of_the_example_fall_into_pieces() -> None:
@@ -135,6 +136,17 @@ def test_rows_off_by_one_make_errors(gold: Path, late: int) -> None:
     assert all(error > 0.3 for error in errors(seer(("right", "right"), late=late), gold).values())
 
 
+@pytest.mark.parametrize(("late", "row"), [(0, WRITTEN), (1, READ)])
+def test_a_word_may_be_looked_up_as_it_is_written_or_as_it_is_read(gold: Path, late: int, row: str) -> None:
+    model = seer(("right", "first"), late=late)
+    assert errors(model, gold, row)[0, 0] == 0
+    measured = alignments.agreements(model, alignments.read_gold(gold))
+    places = alignments.choose(measured)
+    assert places[0] == (0, 0, row)
+    assert {place[:2] for place in places} == {(0, 0), (0, 1), (0, None)}
+    assert len(places) == 3
+
+
 def test_the_end_of_the_source_is_no_word(gold: Path) -> None:
     # Nearly all of the weight goes to </s>; what is left for words is right, or on the first word.
     found = errors(seer(("right end", "first end")), gold)
@@ -145,7 +157,8 @@ def test_layers_heads_and_means_are_told_apart(gold: Path) -> None:
     found = errors(seer(("first", "first end"), ("right", "first")), gold)
     assert list(found) == [(0, 0), (0, 1), (0, None), (1, 0), (1, 1), (1, None)]
     assert found[1, 0] == 0 < found[0, 0]
-    assert alignments.choose(alignments.agreements(seer(("right", "right")), alignments.read_gold(gold))) == (0, 0)
+    measured = alignments.agreements(seer(("right", "right")), alignments.read_gold(gold))
+    assert alignments.choose(measured) == [(0, 0, WRITTEN), (0, 1, WRITTEN), (0, None, WRITTEN)], "the first of equals"
 
 
 def test_the_mean_of_heads_can_be_better_than_each(gold: Path) -> None:
@@ -176,19 +189,37 @@ def put_card(monkeypatch: pytest.MonkeyPatch, folder: Path, card: dict[str, Any]
 LOOKS = (("first", "right"), ("first", "first"))
 
 
+def places(rows: str) -> list[dict[str, Any]]:
+    """Name two layers of two heads as a card does, with ``w`` or ``r`` for the row of each and of their means."""
+    heads = [(layer, head) for layer in (0, 1) for head in (0, 1, None)]
+    return [Place(*head, {"w": WRITTEN, "r": READ}[row])._asdict() for head, row in zip(heads, rows, strict=True)]
+
+
+def put_choice(monkeypatch: pytest.MonkeyPatch, folder: Path, told: list[dict[str, Any]], chosen: int) -> None:
+    put_card(monkeypatch, folder, {"alignment": {"chosen": told[chosen], "dev": {"by_layer_head": told}}})
+
+
 def test_the_card_chooses(gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_card(monkeypatch, tmp_path, {"alignment": {"chosen": {"layer": 1, "head": None}}})
+    told = places("wwwwww")
+    put_choice(monkeypatch, tmp_path, told, -1)
     result = alignments.score(seer(*LOOKS), gold, folder="/nowhere")
     assert list(result) == ["task", "count", "metrics", "by_layer_head", "chosen"]
     assert (result["task"], result["count"]) == ("translation en-fr", 2)
-    assert result["chosen"] == {"layer": 1, "head": None}
-    assert [(part["layer"], part["head"]) for part in result["by_layer_head"]] == [
-        (0, 0), (0, 1), (0, None), (1, 0), (1, 1), (1, None)
-    ]  # fmt: skip
-    assert all(set(part) == {"layer", "head", "aer"} for part in result["by_layer_head"])
+    assert result["chosen"] == told[-1] == {"layer": 1, "head": None, "row": WRITTEN}
+    assert [{name: part[name] for name in ("layer", "head", "row")} for part in result["by_layer_head"]] == told
+    assert all(set(part) == {"layer", "head", "row", "aer"} for part in result["by_layer_head"])
     assert result["metrics"]["aer"] == result["by_layer_head"][-1]["aer"] > result["by_layer_head"][1]["aer"] == 0
     # Of ten target words three stand before the first source word, of nine sure links two; one link more is possible.
     assert result["metrics"] == {"aer": round(1 - 5 / 19, 4), "precision": 0.3, "recall": round(2 / 9, 4)}
+
+
+def test_the_card_tells_whose_rows_are_read(gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = places("wrwrwr")
+    put_choice(monkeypatch, tmp_path, told, 1)
+    result = alignments.score(seer(*LOOKS, late=1), gold, folder="/nowhere")
+    assert (result["chosen"], result["metrics"]["aer"]) == ({"layer": 0, "head": 1, "row": READ}, 0)
+    assert [part["row"] for part in result["by_layer_head"]] == [one["row"] for one in told]
+    assert result["by_layer_head"][1]["aer"] == 0 < result["by_layer_head"][4]["aer"]
 
 
 def test_without_a_card_the_development_file_chooses(
@@ -197,7 +228,7 @@ def test_without_a_card_the_development_file_chooses(
     put_card(monkeypatch, tmp_path, {})
     write(tmp_path / alignments.DEV, ROWS[:1])
     result = alignments.score(seer(*LOOKS), gold, folder=tmp_path)
-    assert result["chosen"] == {"layer": 0, "head": 1}
+    assert result["chosen"] == {"layer": 0, "head": 1, "row": WRITTEN}
     assert result["metrics"] == {"aer": 0.0, "precision": 1.0, "recall": 1.0}
 
 
@@ -217,7 +248,7 @@ def test_the_card_of_a_new_model_tells_of_both_files(tmp_path: Path) -> None:
     assert shipping.alignment(model, tmp_path, pairs) == {}, "told only where the data has both files"
     write(tmp_path / alignments.TEST, ROWS)
     card = shipping.alignment(model, tmp_path, pairs)["alignment"]
-    assert card["chosen"] == {"layer": 1, "head": 1}
+    assert card["chosen"] == {"layer": 1, "head": 1, "row": WRITTEN}
     assert (card["dev"]["count"], card["test"]["count"]) == (1, 2)
     for name in ("dev", "test"):
         assert card[name]["metrics"] == {"aer": 0.0, "precision": 1.0, "recall": 1.0}
@@ -255,7 +286,8 @@ def test_a_random_model_can_be_scored(entry: Entry, gold: Path) -> None:
         for attended in maps
         for head in (*range(attended.n_heads), *([None] if attended.n_heads > 1 else []))
     ]
-    assert list(found) == expected
+    assert {place[:2] for place in found} == set(expected)
+    assert len(found) == 2 * len(expected)
     for agreement in found.values():
         assert (agreement.links, agreement.sure) == (10, 9)
         assert 0 <= agreement.aer <= 1

@@ -188,9 +188,10 @@ def test_score_of_alignments(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     expected = alignments.score(pretrained.load("gru-bahdanau"), path, folder=tmp_path)
     assert result == expected
     assert list(result) == ["task", "count", "metrics", "by_layer_head", "chosen"]
-    assert (result["task"], result["count"], result["chosen"]) == ("translation en-fr", 1, {"layer": 0, "head": 0})
+    place = {"layer": 0, "head": 0, "row": "written"}
+    assert (result["task"], result["count"], result["chosen"]) == ("translation en-fr", 1, place)
     assert list(result["metrics"]) == ["aer", "precision", "recall"]
-    assert result["by_layer_head"] == [{"layer": 0, "head": 0, "aer": result["metrics"]["aer"]}]
+    assert result["by_layer_head"] == [place | {"aer": result["metrics"]["aer"]}]
 
     assert main(asked) == 0
     first, second, *rest = capsys.readouterr().out.splitlines()
@@ -210,11 +211,12 @@ def test_score_of_alignments_of_many_heads(capsys: pytest.CaptureFixture[str], t
     result = answer(capsys, *asked, "--json")
     places = [(part["layer"], part["head"]) for part in result["by_layer_head"]]
     assert places == [(layer, head) for layer in range(3) for head in (0, 1, 2, 3, None)]
-    assert {"layer": result["chosen"]["layer"], "head": result["chosen"]["head"], "aer": result["metrics"]["aer"]} in (
-        result["by_layer_head"]
-    )
+    assert result["chosen"] | {"aer": result["metrics"]["aer"]} in result["by_layer_head"]
     assert main(asked) == 0
-    assert capsys.readouterr().out.count("mean of heads") >= 3
+    told = capsys.readouterr().out
+    assert told.count("mean of heads") >= 3
+    read = sum(part["row"] == "read" for part in [result["chosen"], *result["by_layer_head"]])
+    assert told.count("as it is read") == read > 0
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import cards, runs
 from pretrained import registry
 from pretrained.analysis import scoring
+from pretrained.analysis.alignment import Place
 from pretrained.translation import Translator
 from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of, said
 
@@ -83,10 +84,22 @@ def test_a_look_is_the_one_that_aligns_best_and_its_heads_are_averaged(visit: Vi
     meta, cells = drawn(visit(PAGE, text=TEXT), "looks-0")
     titles = [one["title"] for one in meta["matrices"]]
     (place,) = [number for number, title in enumerate(titles) if title.startswith("transformer,")]
-    layer, head = cards.looks_from("transformer")
+    layer, head, _ = cards.looks_from("transformer")
     weights = runs.run("transformer", TEXT).attention_of("cross")[layer].weights
     expected = weights.mean(0) if head is None else weights[head]
     np.testing.assert_allclose(cells[place].astype(float), expected.ravel(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("row", "first"), [("written", None), ("read", "<s>")])
+def test_rows_are_named_by_what_is_written_or_read(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, row: str, first: str | None
+) -> None:
+    monkeypatch.setattr(cards, "looks_from", lambda _: Place(0, 0, row))
+    meta, _ = drawn(visit(PAGE, text=TEXT), "looks-0")
+    written = runs.run("transformer", TEXT).target_tokens
+    (one,) = [one for one in meta["matrices"] if one["title"].startswith("transformer,")]
+    expected = written if first is None else (first, *written[:-1])
+    assert tuple(meta["axes"][one["query"]]) == expected
 
 
 def test_a_second_sentence_is_compared(visit: Visit) -> None:

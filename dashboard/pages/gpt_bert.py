@@ -1,5 +1,7 @@
 """GPT and BERT: one half of the Transformer each, that continues the sentence or fills its gaps."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
@@ -14,6 +16,7 @@ from viz.matrix import number
 
 if TYPE_CHECKING:
     from pretrained.language import DecoderOnly, EncoderOnly
+    from pretrained.trace import Trace
 
 BANKS = ("She sat on the bank of the river.", "He went to the bank for money.")
 
@@ -37,9 +40,8 @@ writer, filler = cast("DecoderOnly", runs.load(gpt)), cast("EncoderOnly", runs.l
 n, gaps = len(written.source_tokens), contextual.places(filler, read.text)
 
 
-@st.fragment
-def one_head() -> None:
-    """Draw one head of both models, then what the first of them writes, drawn by lot."""
+def both_models() -> tuple[int, int]:
+    """Draw what both models do with the sentence, and one head of each; gives its layer and its number there."""
     st.subheader(story.SEE, anchor=False)
     st.markdown(
         "Both read English and write English: **here your sentence is not translated**. GPT continues it by "
@@ -67,7 +69,11 @@ def one_head() -> None:
         "both sides, and so cannot write on; [CLS] and [SEP] mark where its text begins and ends. A weight says where "
         "a head looked, not why a token was chosen."
     )
+    return layer, head
 
+
+def by_lot() -> tuple[Trace, float]:
+    """Let the reader choose how tokens are drawn; gives what GPT writes so, and the temperature."""
     st.subheader(story.STEP, anchor=False)
     st.markdown(
         "**GPT, token by token.** It gives every token a probability, and one is **drawn by lot**. Temperature $T$ "
@@ -81,51 +87,67 @@ def one_head() -> None:
         top_p = float(st.slider("Top-p", 0.05, 1.0, 0.9, 0.05, key="top-p", bind="query-params"))
         seed = int(st.number_input("Seed", 0, 9999, 0, key="seed", bind="query-params", width=120))
     trace = runs.run(gpt, written.text, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    return trace, temperature
+
+
+def one_choice(trace: Trace, step: int, temperature: float) -> None:
+    """Draw how one token was chosen."""
+    choices = trace.candidates[step]
+    place = sampling.written(choices)
+    text, formula = st.columns(2, gap="medium")
+    with text, st.container(border=True, gap="xsmall"):
+        st.caption(f"The text after step {step}")
+        st.text(f"{trace.text}{trace.output[: trace.target_spans[step][1]]}")
+    with formula:
+        if temperature > 0:
+            made = sampling.worked(choices[place], temperature)
+            st.latex(charts.sampling_formula(made, temperature, step))
+        else:
+            st.markdown("At $T = 0$ nothing is drawn: the likeliest token has all of the probability.")
+    before, after = st.columns(2, gap="medium")
+    with before:
+        st.caption("$p$: what GPT gives the likeliest tokens")
+        controls.bars(choices, key="before", chosen=place, alt=f"Probabilities of the likeliest tokens at step {step}")
+    with after:
+        st.caption("$q$: what one is drawn with, by temperature, top-k and top-p; the strong bar was drawn")
+        controls.bars(
+            choices, key="after", chosen=place, drawn=True, alt=f"Probabilities that step {step} is drawn with"
+        )
+
+
+def one_cache(trace: Trace, step: int) -> None:
+    """Tell what is kept of the tokens before a step, and what it saves."""
+    kept = sampling.cache(writer, trace, step)
+    st.markdown(
+        "**The cache.** No token sees a later one, so the keys and values of what has been read never change: they are "
+        "kept, $d_{model}$ numbers of 4 bytes each, and only the newest token goes through the model. Its row is the "
+        "marked one: where GPT looks while it chooses the next."
+    )
+    st.latex(charts.cache_formula(kept))
+    st.caption(
+        f"Measured: {kept.measured:,} bytes, "
+        + ("the same." if kept.measured == kept.expected else "which is not what the formula says.")
+    )
+    with st.container(horizontal=True):
+        st.metric("Tokens run so far", f"{kept.read:,}", width="content")
+        st.metric("Had nothing been kept", f"{kept.reread:,}", width="content")
+
+
+@st.fragment
+def one_head() -> None:
+    """Draw one head of both models, then what the first of them writes, drawn by lot."""
+    layer, head = both_models()
+    trace, temperature = by_lot()
     whole = figures.of_one_text(trace.attention_of("decoder-self")[layer], head, model=gpt)
 
     def token_by_token(step: int) -> None:
         """Draw how one token was chosen, what was looked at meanwhile, and what is kept for the next."""
-        choices = trace.candidates[step]
-        place = sampling.written(choices)
-        text, formula = st.columns(2, gap="medium")
-        with text, st.container(border=True, gap="xsmall"):
-            st.caption(f"The text after step {step}")
-            st.text(f"{trace.text}{trace.output[: trace.target_spans[step][1]]}")
-        with formula:
-            if temperature > 0:
-                made = sampling.worked(choices[place], temperature)
-                st.latex(charts.sampling_formula(made, temperature, step))
-            else:
-                st.markdown("At $T = 0$ nothing is drawn: the likeliest token has all of the probability.")
-        before, after = st.columns(2, gap="medium")
-        with before:
-            st.caption("$p$: what GPT gives the likeliest tokens")
-            controls.bars(
-                choices, key="before", chosen=place, alt=f"Probabilities of the likeliest tokens at step {step}"
-            )
-        with after:
-            st.caption("$q$: what one is drawn with, by temperature, top-k and top-p; the strong bar was drawn")
-            controls.bars(
-                choices, key="after", chosen=place, drawn=True, alt=f"Probabilities that step {step} is drawn with"
-            )
+        one_choice(trace, step, temperature)
         picture, cost = st.columns([3, 2], gap="large")
         with picture:
             matrix([whole], key="grown", rows=n + step, current_row=n + step - 1)
         with cost:
-            kept = sampling.cache(writer, trace, step)
-            st.markdown(
-                "**The cache.** No token sees a later one, so the keys and values of what has been read never change: "
-                "they are kept, $d_{model}$ numbers of 4 bytes each, and only the newest token goes through the model. "
-                "Its row is the marked one: where GPT looks while it chooses the next."
-            )
-            st.latex(charts.cache_formula(kept))
-            st.caption(
-                f"Measured: {kept.measured:,} bytes, "
-                + ("the same." if kept.measured == kept.expected else "which is not what the formula says.")
-            )
-            with st.container(horizontal=True):
-                st.metric("Tokens run so far", f"{kept.read:,}", width="content")
-                st.metric("Had nothing been kept", f"{kept.reread:,}", width="content")
+            one_cache(trace, step)
 
     controls.stepper(token_by_token, trace.target_tokens, label="Output step: drag or play to see it written", first=0)
 

@@ -189,7 +189,7 @@ ENTRIES = (
         positions="recurrence",
         summary="has no gates, and looks back at every source token before it writes the next one",
         cell="rnn",
-        sizes={"cell": "rnn", "d_hidden": 392},
+        sizes={"cell": "rnn", "d_hidden": 360},
     ),
     Entry(
         name="lstm-bahdanau",
@@ -204,7 +204,7 @@ ENTRIES = (
         positions="recurrence",
         summary="keeps a second state behind gates, and looks back at every source token",
         cell="lstm",
-        sizes={"cell": "lstm", "d_hidden": 224},
+        sizes={"cell": "lstm", "d_hidden": 208},
     ),
     Entry(
         name="gru-bahdanau",

@@ -185,7 +185,7 @@ def train(texts: Iterator[str], *, size: int, path: Path) -> None:
     trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(SPECIAL), limit_alphabet=160, show_progress=True)
     tokenizer.train_from_iterator(texts, trainer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(path))
+    tokenizer.save(str(path), pretty=False)
 
 
 def blank() -> tokenizers.Tokenizer:
@@ -225,7 +225,7 @@ def train_on_words(texts: Iterator[str], *, size: int, path: Path) -> None:
     )
     tokenizer.train_from_iterator(texts, trainer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(path))
+    tokenizer.save(str(path), pretty=False)
 
 
 def train_words(texts: Iterator[str], *, path: Path) -> None:
@@ -237,7 +237,7 @@ def train_words(texts: Iterator[str], *, path: Path) -> None:
     tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), tokenizer.normalizer])
     tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL), show_progress=False))
     path.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(path))
+    tokenizer.save(str(path), pretty=False)
 
 
 def write_characters(alphabet: str, *, pairs: Sequence[str] = (), path: Path) -> None:
@@ -262,7 +262,7 @@ def write_characters(alphabet: str, *, pairs: Sequence[str] = (), path: Path) ->
         ]
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(path))
+    tokenizer.save(str(path), pretty=False)
 
 
 def _typography() -> list[tokenizers.normalizers.Normalizer]:

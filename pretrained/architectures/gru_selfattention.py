@@ -26,7 +26,7 @@ from pretrained.shapes import Bool, Int
 class Config(bidirectional.Config):
     """Sizes of the model; ``d_hidden`` as in ``bahdanau``, and both directions together are cut into heads."""
 
-    d_hidden: int = 208
+    d_hidden: int = 184
     n_heads: int = 4
 
 

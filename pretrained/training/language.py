@@ -197,7 +197,7 @@ def train_tokenizer(texts: Sequence[str], *, size: int = VOCABULARY, path: Path)
     )
     tokenizer.train_from_iterator(texts, trainer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(path))
+    tokenizer.save(str(path), pretty=False)
 
 
 def load_tokenizer(path: Path) -> tokenizers.Tokenizer:
@@ -231,7 +231,8 @@ def write_folder(network: Any, tokenizer: Path, folder: Path) -> None:
         content["post_processor"] = json.loads(_framed().__getstate__())
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": LENGTH, **roles}
     for name, part in (("tokenizer.json", content), ("tokenizer_config.json", settings)):
-        (folder / name).write_text(json.dumps(part, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+        (folder / name).write_text(f"{text}\n", encoding="utf-8")
 
 
 def cut(tokenizer: tokenizers.Tokenizer, documents: Sequence[Sequence[str]]) -> list[list[list[int]]]:

@@ -222,6 +222,17 @@ def luong() -> None:
         key="luong",
         columns=2,
     )
+    left, right = cards.aligned(trace.model), cards.aligned(other.model)
+    if left and right:
+        st.markdown(
+            f"Against links that people made, the error rate of the left is **{number(left.error, 2)}**, of the right "
+            f"**{number(right.error, 2)}** (0 is best; how it is measured stands below). "
+            + (
+                "That fits what the queries know: the one on the right has read the last token, the other has not."
+                if right.error < left.error
+                else "Knowing the last token did not help the one on the right."
+            )
+        )
 
 
 @st.fragment

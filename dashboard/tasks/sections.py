@@ -62,18 +62,18 @@ def token_by_token(trace: Trace, drawn: Matrix) -> None:
 
 def which_is_looked_at(trace: Trace, drawn: Matrix, *, done: str = WRITTEN, row: str, key: str) -> None:
     """Ask for the token that the most distant row looks at; its own token is being ``written`` or ``read``."""
-    asked = rows.question(drawn.weights)
+    first = int(done == READ)  # <s> is read, too, and is no token of the output
+    weights, tokens = drawn.weights[first:], drawn.query_tokens[first:]
+    asked = rows.question(weights)
     verb = "reads back" if done == READ else "writes"
     st.caption(f"Number {asked.row} of what it {verb}, counted from 0, and what it may look at, with numbers:")
-    st.text(
-        f"{drawn.query_tokens[asked.row]}  ←  " + "   ".join(f"{one} {drawn.key_tokens[one]}" for one in asked.keys)
-    )
+    st.text(f"{tokens[asked.row]}  ←  " + "   ".join(f"{one} {drawn.key_tokens[one]}" for one in asked.keys))
     controls.prediction(
         f"Which of them is looked at most while {row} {asked.row} is {done}?",
         [f"{key} {one}" for one in asked.keys],
         asked.answer,
         key=f"looks-{trace.model}-{trace.text}",
-        why=f"It gets {percent(float(drawn.weights[asked.row].max()))} of the row. Of all rows, this one looks "
+        why=f"It gets {percent(float(weights[asked.row].max()))} of the row. Of all rows, this one looks "
         "furthest away from the same place.",
     )
 

@@ -7,15 +7,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import runs, story
+from dashboard import cards, runs, story
 from pretrained import registry
 from pretrained.analysis import rows
 from pretrained.beam import path_to
 from pretrained.intervention import Intervention
-from tests.models import tiny
 from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
 from viz.bars import percent
 from viz.matrix import number, shown
@@ -201,25 +199,26 @@ def test_without_luongs_model_the_page_leaves_it_out(visit: Visit, monkeypatch: 
     assert "Luong" not in words_of(at)
 
 
-def test_luongs_model_is_drawn_beside_it_on_the_same_colours(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = tiny.translator(registry.entry("gru-luong"))
-    real, load, card = registry.finished, runs.load, runs.card
-
-    def finished(**facts: object) -> tuple[registry.Entry, ...]:
-        return (other.entry,) if facts.get("architecture") == other.entry.architecture else real(**facts)
-
-    monkeypatch.setattr(registry, "finished", finished)
-    monkeypatch.setattr(runs, "load", lambda name: other if name == other.entry.name else load(name))
-    monkeypatch.setattr(runs, "card", lambda name: card(MODEL) if name == other.entry.name else card(name))
-    st.cache_resource.clear()
+def test_luongs_model_is_drawn_beside_it_on_the_same_colours(visit: Visit) -> None:
     at = visit("attention", text=TEXT, **{"try": "Luong's attention"})
-    assert not at.exception
     assert "input feeding" in words_of(at)
     meta, cells = drawn(at, "luong")
-    np.testing.assert_array_equal(cells[0], runs.run(MODEL, TEXT).attention_of("alignment")[0].weights.ravel())
-    np.testing.assert_array_equal(cells[1], other.run(TEXT).attention_of("alignment")[0].weights.ravel())
+    for cell, name in zip(cells, (MODEL, "gru-luong"), strict=True):
+        np.testing.assert_array_equal(cell, runs.run(name, TEXT).attention_of("alignment")[0].weights.ravel())
     assert [one["ends"] for one in meta["matrices"]] == [["0", "1"]] * 2
-    st.cache_resource.clear()
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(0.123, "has read the last token"), (0.9, "did not help")])
+def test_two_error_rates_are_compared(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, error: float, verdict: str
+) -> None:
+    real = cards.aligned
+    monkeypatch.setattr(
+        cards, "aligned", lambda name: cards.Aligned(error, 0.5, 0.3, 224) if name == "gru-luong" else real(name)
+    )
+    words = words_of(visit("attention", text=TEXT, **{"try": "Luong's attention"}))
+    assert verdict in words
+    assert f"**{error:.2f}**" in words
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,10 @@ SENTENCES = [
     for noun in ("dog", "cat", "house", "book")
     for adjective in ("big", "old", "new", "good")
 ]
-# The component paints inside a shadow root, where a plain selector does not reach.
-PAINTED = """(() => {
-    const host = document.querySelector('[data-testid=stBidiComponentIsolated]');
-    return host?.shadowRoot?.querySelector('[data-painted]')?.dataset.painted;
-})()"""
+# A component paints inside a shadow root, where a plain selector does not reach; the first of them draws no picture.
+PAINTED = """[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
+    .map(host => host.shadowRoot?.querySelector('[data-painted]')).find(Boolean)?.dataset.painted"""
+PATIENCE = 20_000  # milliseconds
 RERUNNING = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -57,25 +56,31 @@ def served(script: Path) -> Iterator[str]:
 
 
 def enter_to(page: Page, changed: str) -> list[float]:
-    """Type each sentence and press Enter; milliseconds until ``changed`` (a JavaScript expression) has a new value."""
+    """Type each sentence and press Enter; milliseconds until ``changed`` (a JavaScript expression) has a new value.
+
+    Raises:
+        TimeoutError: it never changes.
+    """
     times = []
     for sentence in SENTENCES:
         box = page.get_by_role("textbox").first
         box.fill(sentence)
         page.wait_for_timeout(200)  # the page has dealt with the last letter by the time a typist presses Enter
         milliseconds = page.evaluate(
-            """async ([changed]) => {
+            """async ([changed, patience]) => {
                 const value = new Function('return ' + changed), before = value();
                 const box = document.querySelector('input[type=text]');
                 const started = performance.now();
                 for (const kind of ['keydown', 'keypress'])
                     box.dispatchEvent(new KeyboardEvent(kind, {key: 'Enter', keyCode: 13, bubbles: true}));
-                while (value() === before && performance.now() - started < 20000)
+                while (value() === before && performance.now() - started < patience)
                     await new Promise(requestAnimationFrame);
                 return performance.now() - started;
             }""",
-            [changed],
+            [changed, PATIENCE],
         )
+        if milliseconds >= PATIENCE:
+            raise TimeoutError(f"expected another {changed} for {sentence!r}, got none in {PATIENCE} ms")
         times.append(float(milliseconds))
         page.wait_for_selector(RERUNNING)
         page.wait_for_timeout(300)

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import claims, controls, measure, story
+from dashboard import claims, controls, measure, story, textbooks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dashboard.claims import Claim, Outcome
+    from dashboard.claims import Claim
+    from dashboard.outcomes import Outcome
 
 VERDICTS = {
     "holds": ("Hold", ":material/check_circle: **It holds here.**"),
@@ -98,7 +99,7 @@ def draw_tables(found: "Mapping[str, Outcome | None]") -> None:
     for title, head, rows in zip(
         ("Then and now", "Problems, and what is said to fix them"),
         heads,
-        (claims.ASPECTS, claims.PROBLEMS),
+        (textbooks.ASPECTS, textbooks.PROBLEMS),
         strict=True,
     ):
         st.subheader(title, anchor=False)
@@ -111,8 +112,8 @@ def draw_tables(found: "Mapping[str, Outcome | None]") -> None:
         )
     st.subheader("Wrong or loose", anchor=False)
     st.markdown("Sentences that summaries have, and what is right:")
-    for first in range(0, len(claims.LOOSE), 2):
-        for column, loose in zip(st.columns(2), claims.LOOSE[first : first + 2], strict=False):
+    for first in range(0, len(textbooks.LOOSE), 2):
+        for column, loose in zip(st.columns(2), textbooks.LOOSE[first : first + 2], strict=False):
             with column, st.container(border=True, height="stretch", gap="xsmall"):
                 st.markdown(f"**“{loose.said}”**")
                 st.markdown(loose.right)

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import cards, claims, measure, runs, story
+from dashboard import cards, claims, measure, outcomes, runs, story, textbooks
 from pretrained import entry, registry
 from pretrained.analysis.bottleneck import Remembered
 from pretrained.analysis.cost import Speeds
@@ -77,10 +77,10 @@ def test_no_claim_of_the_story_is_missing() -> None:
 
 def test_whatever_is_named_exists() -> None:
     urls = {chapter.url for part in story.PARTS.values() for chapter in part}
-    assert {claim.url for claim in claims.CLAIMS} | {loose.url for loose in claims.LOOSE} <= urls
+    assert {claim.url for claim in claims.CLAIMS} | {loose.url for loose in textbooks.LOOSE} <= urls
     assert {claim.part for claim in claims.CLAIMS} == set(claims.PARTS) - {claims.TABLES}
-    rows = (*claims.ASPECTS, *claims.PROBLEMS)
-    assert {title for one in (*rows, *claims.LOOSE) for title in one.claims} <= TITLES
+    rows = (*textbooks.ASPECTS, *textbooks.PROBLEMS)
+    assert {title for one in (*rows, *textbooks.LOOSE) for title in one.claims} <= TITLES
     assert all(one.claims for one in rows), "every row of the two tables is tested by a claim"
     for claim in claims.CLAIMS:
         assert claim.rule
@@ -193,18 +193,18 @@ def test_verdicts_on_training_follow_the_cards(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(runs, "card", made.__getitem__)
     monkeypatch.setattr(cards, "ablations", lambda: ["bad"])
     both = ("good", "bad")
-    assert [claims.eased(None, names).verdict for names in (both, both[::-1])] == [HOLDS, FAILS]
-    assert [claims.learns_from_less(None, names).verdict for names in (both, both[::-1])] == [HOLDS, FAILS]
-    assert claims.trainable(None, both).verdict == HOLDS
+    assert [outcomes.eased(None, names).verdict for names in (both, both[::-1])] == [HOLDS, FAILS]
+    assert [outcomes.learns_from_less(None, names).verdict for names in (both, both[::-1])] == [HOLDS, FAILS]
+    assert outcomes.trainable(None, both).verdict == HOLDS
     monkeypatch.setattr(cards, "ablations", lambda: ["good"])
-    assert claims.trainable(None, both[::-1]).verdict == FAILS
-    assert claims.know_syntax(None, ("parsed",)).verdict == FAILS, "one of two is not more than half"
+    assert outcomes.trainable(None, both[::-1]).verdict == FAILS
+    assert outcomes.know_syntax(None, ("parsed",)).verdict == FAILS, "one of two is not more than half"
     relations["obl"]["accuracy"] = 0.6
-    assert claims.know_syntax(None, ("parsed",)).verdict == HOLDS
-    assert [claims.aligns(one, ("parsed",)).verdict for one in (NARROW, BROAD)] == [IN_PART, FAILS]
-    assert [claims.gru_and_lstm(one, both).verdict for one in (FAST, SLOW)] == [HOLDS, IN_PART]
+    assert outcomes.know_syntax(None, ("parsed",)).verdict == HOLDS
+    assert [outcomes.aligns(one, ("parsed",)).verdict for one in (NARROW, BROAD)] == [IN_PART, FAILS]
+    assert [outcomes.gru_and_lstm(one, both).verdict for one in (FAST, SLOW)] == [HOLDS, IN_PART]
     made["bad"]["scores"]["test"]["metrics"]["chrf"] = 40.0
-    assert [claims.gru_and_lstm(one, both).verdict for one in (FAST, SLOW)] == [IN_PART, FAILS]
+    assert [outcomes.gru_and_lstm(one, both).verdict for one in (FAST, SLOW)] == [IN_PART, FAILS]
 
 
 # The page
@@ -301,7 +301,7 @@ def test_tables_tell_how_claims_stand(visit: Visit) -> None:
     assert "Attention eases the bottleneck: does not hold" in aspects["as measured"].tolist()[1]
     assert problems["as measured"].tolist()[3] == "Residual and normalisation: waits for a model"
     assert aspects["as measured"].tolist()[4] == "Memory: not measured yet"
-    assert [loose.said for loose in claims.LOOSE if f"**“{loose.said}”**" not in words(at)] == []
+    assert [loose.said for loose in textbooks.LOOSE if f"**“{loose.said}”**" not in words(at)] == []
     assert len(at.dataframe[0].value) == len(TITLES)
 
 

@@ -152,6 +152,13 @@ if again is not None:
                 else " The model that was trained without positions does not write the same for both orders."
             )
         )
+        if unordered:
+            ordered, blindly = (runs.card(name)["scores"]["test"] for name in (trace.model, unordered[0].name))
+            st.caption(
+                f"On {ordered['count']:,} test sentences it reaches {number(blindly['metrics']['chrf'], 1)} chrF, the "
+                f"model with positions {number(ordered['metrics']['chrf'], 1)}: which words there are tells much, and "
+                "its decoder, which sees only what it has written, can still learn the order of French."
+            )
 
 st.markdown("**“The waves tell distance.”**")
 products = positions.dot_products(added.positions)

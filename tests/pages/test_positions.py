@@ -135,3 +135,21 @@ def test_what_was_typed_is_never_markdown(visit: Visit) -> None:
     kinds = (at.markdown, at.caption, at.header, at.subheader, at.latex)
     words = [element.value for kind in kinds for element in kind]
     assert [word for word in words if "Zebra" in word or "example.org" in word] == []
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_model_without_positions_writes_one_sentence_for_all_orders(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, knows: bool
+) -> None:
+    (unordered,) = registry.finished(task="translation en-fr", positions="none")
+    ordinary, run = registry.entry("transformer"), runs.run
+    if knows:  # a model that can tell orders apart stands in its place
+        monkeypatch.setattr(
+            runs, "run", lambda name, *given: run(ordinary.name if name == unordered.name else name, *given)
+        )
+    at = visit(PAGE, text="The cat drank the milk because it was hungry.")
+    words = " ".join(str(one.value) for one in (*at.markdown, *at.caption))
+    assert ("it cannot tell them apart" in words) != knows
+    assert ("does not write the same for both orders" in words) == knows
+    scores = (known.card()["scores"]["test"]["metrics"]["chrf"] for known in (unordered, ordinary))
+    assert [f"{score:.1f}" in words for score in scores] == [True, True]

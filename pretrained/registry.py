@@ -379,6 +379,7 @@ ENTRIES = (
         states=("encoder-hidden",),
         positions="sinusoidal",
         summary="keeps or drops every word of a sentence",
+        sizes={"d_model": 80, "d_feedforward": 160},
     ),
     Entry(
         name="gru-selfattention",

@@ -494,7 +494,7 @@ def test_a_card_tells_all_that_the_data_can_test(workshop: Path) -> None:
         assert [scores[name]["count"] for name in shipping.STANDARD_TESTS] == [1, 3, 3]
     assert "alignment" not in SEQ2SEQ.card()
     card = BAHDANAU.card()["alignment"]
-    assert card["chosen"] == {"layer": 0, "head": 0}
+    assert {"layer": 0, "head": 0}.items() <= card["chosen"].items()
     assert card["test"]["count"] == card["dev"]["count"] == 1
     assert card["test"]["diagonal"]["aer"] == 0.0
     # What the command line finds again by the card, without a development file.

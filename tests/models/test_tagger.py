@@ -126,4 +126,4 @@ def test_shapes_are_enforced_here(network: Any) -> None:
 
 def test_it_is_small() -> None:
     network = Tagger(Config(**ENTRY.sizes))
-    assert sum(parameter.numel() for parameter in network.parameters()) == 2_724_673
+    assert sum(parameter.numel() for parameter in network.parameters()) == 848_561

@@ -11,8 +11,9 @@ from dashboard import charts, runs
 from pretrained import registry
 from pretrained.analysis.alignment import WRITTEN, Place
 from pretrained.analysis.lengths import by_length
-from viz.bars import candidate_bars, percent
+from viz.bars import candidate_bars
 from viz.curves import Curve, curves
+from viz.numbers import percent
 from viz.scatter import Point, scatter
 
 if TYPE_CHECKING:

@@ -232,8 +232,7 @@ def beam_table(found: Beam, greedy: Trace) -> dict[str, list[str]]:
     """Describe the hypotheses of a beam search by columns, below greedy's output."""
     import math
 
-    from viz.bars import percent
-    from viz.matrix import number
+    from viz.numbers import number, percent
 
     outputs = {"greedy": (greedy.output, greedy.log_probability, len(greedy.target_tokens))} | {
         str(rank): (one.output, one.log_probability, len(one.tokens))
@@ -308,7 +307,7 @@ def fewer_heads(found: Pruned, *, theme: ThemeName) -> go.Figure:
 
 def relation_table(relations: Mapping[str, Mapping[str, object]]) -> dict[str, list[str]]:
     """Describe by columns how well heads find the words that words depend on, as a card has it."""
-    from viz.bars import percent
+    from viz.numbers import percent
 
     found = relations.items()
     return {
@@ -387,8 +386,7 @@ def slopes(found: Scaling, *, x_axis: str, theme: ThemeName) -> go.Figure:
 
 def random_table(found: Scaling) -> dict[str, list[str]]:
     """Describe random vectors by columns: their width, what their products vary by, how often one token gets all."""
-    from viz.bars import percent
-    from viz.matrix import number
+    from viz.numbers import number, percent
 
     return {
         "d_head": list(found.names),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import runs
+from viz.numbers import percent, rough
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -232,7 +233,7 @@ def translation(trace: Trace) -> None:
 def _probability(log_probability: float) -> str:
     """Show a small probability without a run of zeros."""
     probability = math.exp(log_probability)
-    return f"{probability:.1%}" if probability >= 0.001 else f"{probability:.0e}"
+    return percent(probability) if probability >= 0.001 else rough(probability)
 
 
 def written_so_far(trace: Trace, step: int) -> None:

@@ -20,8 +20,7 @@ from pretrained.analysis import (
     writing,
 )
 from pretrained.analysis.verdict import Verdict, judged
-from viz.bars import percent
-from viz.matrix import number
+from viz.numbers import number, percent, rough
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +44,7 @@ class Outcome:
 def vanishing(norms: NDArray[np.float32], _: tuple[str, ...]) -> Outcome:
     """Judge the plain RNN's gradient as trained."""
     return Outcome(
-        f"At the first token the gradient's norm is {norms[0]:.2g}, at the last {norms[-1]:.2g}: times "
+        f"At the first token the gradient's norm is {rough(norms[0], 2)}, at the last {rough(norms[-1], 2)}: times "
         f"{recurrent.factor_a_step(norms):.2f} for every step back.",
         judged(recurrent.fate(norms) == "vanishes"),
     )
@@ -54,8 +53,8 @@ def vanishing(norms: NDArray[np.float32], _: tuple[str, ...]) -> Outcome:
 def exploding(norms: NDArray[np.float32], _: tuple[str, ...]) -> Outcome:
     """Judge it with a larger recurrent matrix."""
     return Outcome(
-        f"With U times {LARGER:g} the norm is {norms[0]:.2g} at the first token and {norms[-1]:.2g} at the last: times "
-        f"{recurrent.factor_a_step(norms):.2f} for every step back.",
+        f"With U times {LARGER:g} the norm is {rough(norms[0], 2)} at the first token and {rough(norms[-1], 2)} at the "
+        f"last: times {recurrent.factor_a_step(norms):.2f} for every step back.",
         judged(recurrent.fate(norms) == "explodes"),
     )
 
@@ -205,7 +204,7 @@ def order(found: positions.Moved, _: tuple[str, ...]) -> Outcome:
         return Outcome("This sentence has too few tokens to stand in another order.", None)
     return Outcome(
         f"In another order a token's vector moves by {percent(found.with_positions)} of its length with positions, and "
-        f"by {found.without:.0e} of it without.",
+        f"by {rough(found.without)} of it without.",
         judged(found.order_is_lost),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from viz.export import clipped
 from viz.matrix import shown
+from viz.numbers import percent
 from viz.palette import ThemeName
 from viz.palette import theme as colours_of
 
@@ -17,15 +18,6 @@ FOOT = 52
 """Pixels below the bars, for the axis: a chart that fits its place takes them from its height."""
 TOLERANCE = 1e-3
 """Probabilities may leave 0..1 by this much, as products of float32 do."""
-
-
-def percent(probability: float) -> str:
-    """A probability for people: `41.6%`, and never `0.0%` for what is not 0 or `100.0%` for what is not 1."""
-    if 0 < probability < 0.0005:
-        return "<0.1%"
-    if 0.9995 <= probability < 1:
-        return ">99.9%"
-    return f"{probability:.1%}"
 
 
 def candidate_bars(

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from viz.matrix import Matrix, Scale, number, shown
+from viz.matrix import Matrix, Scale, shown
+from viz.numbers import number
 from viz.palette import ThemeName, colour_at, ink_on, theme
 
 if TYPE_CHECKING:

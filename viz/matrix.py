@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from viz.numbers import number
 from viz.palette import Theme, ThemeName
 
 if TYPE_CHECKING:
@@ -44,16 +45,6 @@ def shown(token: str) -> str:
     token = token.translate({ord(c): sign for c, sign in SIGNS.items() if c in "\n\r\t"})
     # XML cannot hold control characters at all, and a lone surrogate cannot be encoded
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") else c for c in token)
-
-
-def number(value: float, decimals: int = 3) -> str:
-    """A value for people: fixed decimals, a true minus sign, and never `0.000` for what is not 0."""
-    if not np.isfinite(value):
-        return "−∞" if value < 0 else "∞" if value > 0 else "?"
-    if value != 0 and abs(value) < 0.5 * 10**-decimals:
-        least = f"{10**-decimals:.{decimals}f}"
-        return f"<{least}" if value > 0 else f"−<{least}"
-    return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def _labels(name: str, tokens: tuple[str, ...], expected: int, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from viz.export import LABEL_SIZE, MARGIN, Sheet, clipped, legend_ends, numbered
-from viz.matrix import Matrix, number, shown
+from viz.matrix import Matrix, shown
+from viz.numbers import number
 from viz.palette import ThemeName, colour_at, ink_on, theme
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ class Point:
 
 
 def scatter(
-    points: Sequence[Point], *, x_axis: str, y_axis: str, height: int = 460, theme: ThemeName = "light"
+    points: Sequence[Point], *, x_axis: str, y_axis: str, height: int | None = None, theme: ThemeName = "light"
 ) -> go.Figure:
     """Draw points with their names, each on a line to its point and towards the middle.
 
@@ -57,7 +57,7 @@ def scatter(
         points: at least one.
         x_axis: name of the horizontal axis.
         y_axis: name of the vertical axis.
-        height: in pixels.
+        height: in pixels; without it, by the number of points.
         theme: whose colours to use.
 
     Raises:
@@ -67,6 +67,7 @@ def scatter(
 
     if not points:
         raise ValueError("scatter: expected at least one point, got 0")
+    height = height or max(460, AROUND + 26 * len(points))
     look = colours_of(theme)
     clouds, names_of_points = [], []
     for number, group in enumerate(dict.fromkeys(point.group for point in points)):
@@ -96,7 +97,8 @@ def scatter(
     pixels = (height - AROUND) / (highest - lowest + 2 * above)  # of one unit
     ranked = sorted(points, key=lambda point: point.y)
     middle = (min(point.x for point in points) + max(point.x for point in points)) / 2
-    for point, level in zip(ranked, apart([point.y * pixels for point in ranked], NAME), strict=True):
+    top = (highest + above) * pixels - NAME / 2
+    for point, level in zip(ranked, apart([point.y * pixels for point in ranked], NAME, top), strict=True):
         left = point.x > middle
         names_of_points.append({
             "x": point.x, "y": point.y, "ax": -18 if left else 18, "ay": point.y * pixels - level,
@@ -116,8 +118,8 @@ def scatter(
     })  # fmt: skip
 
 
-def apart(levels: Sequence[float], least: float) -> list[float]:
-    """Move ascending levels until neighbours are ``least`` apart, and no further than that takes (least squares)."""
+def apart(levels: Sequence[float], least: float, top: float = math.inf) -> list[float]:
+    """Move ascending levels apart by ``least``, no further than that takes (least squares), and none above ``top``."""
     # What has to move together is pooled at its mean, as in isotonic regression.
     pools: list[list[float]] = []
     for rank, level in enumerate(levels):
@@ -126,4 +128,5 @@ def apart(levels: Sequence[float], least: float) -> list[float]:
             last = pools.pop()
             pools[-1] += last
     moved = [float(np.mean(pool)) for pool in pools for _ in pool]
-    return [level + rank * least for rank, level in enumerate(moved)]
+    lowered = top - (len(levels) - 1) * least
+    return [min(level, lowered) + rank * least for rank, level in enumerate(moved)]

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from viz.bars import percent
 from viz.export import estimated_width
 from viz.matrix import shown
+from viz.numbers import percent
 from viz.palette import ThemeName, theme
 
 ROW, HEAD, PAD, GAP = 40, 26, 10, 34

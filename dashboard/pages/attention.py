@@ -11,7 +11,7 @@ from pretrained import registry
 from pretrained.analysis import lengths, rows
 from pretrained.beam import path_to
 from pretrained.intervention import Intervention
-from viz.matrix import number
+from viz.numbers import number
 
 story.opening("attention", "Attention")
 

@@ -9,7 +9,7 @@ from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import reach
-from viz.matrix import number
+from viz.numbers import number, rough
 
 if TYPE_CHECKING:
     from pretrained.architectures.conv_seq2seq import ConvSeq2Seq
@@ -127,7 +127,7 @@ def formula(layer: int) -> None:
     worked, used = st.columns(2)
     worked.metric("z′ by the formula", number(one.after, 4))
     used.metric("z′ in the model", number(one.used, 4))
-    st.caption(f"Layer {layer}, unit {unit}; the difference is {abs(one.after - one.used):.0e}.")
+    st.caption(f"Layer {layer}, unit {unit}; the difference is {rough(abs(one.after - one.used))}.")
 
 
 controls.stepper(

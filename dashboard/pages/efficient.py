@@ -8,7 +8,7 @@ from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import efficient
-from viz.bars import percent
+from viz.numbers import percent
 
 TASK = "translation en-fr"
 

@@ -11,8 +11,7 @@ from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import contextual, sampling
 from pretrained.model import TextError
-from viz.bars import percent
-from viz.matrix import number
+from viz.numbers import number, percent, rough
 
 if TYPE_CHECKING:
     from pretrained.language import DecoderOnly, EncoderOnly
@@ -303,7 +302,7 @@ def probe() -> None:
                 if in_gpt.most == 0
                 else "**In GPT something moves**, although it is masked. "
                 if in_gpt.sees
-                else f"In GPT nothing moves but for rounding, {in_gpt.most:.0e}. "
+                else f"In GPT nothing moves but for rounding, {rough(in_gpt.most)}. "
             )
             + (
                 f"In BERT the change reaches back, by up to **{percent(in_bert.most)}** of a vector's length."

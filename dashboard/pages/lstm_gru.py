@@ -6,7 +6,7 @@ from dashboard import cards, charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import recurrent
-from viz.matrix import number
+from viz.numbers import number, rough
 
 NAMES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 FATES = {"vanishes": "**vanishes**", "holds": "**holds**", "explodes": "**explodes**"}
@@ -105,7 +105,7 @@ def one_step(step: int) -> None:
         with st.container(horizontal=True):
             st.metric("By the formula", number(ours, 4), width="content")
             st.metric("In the model", number(used, 4), width="content")
-            st.metric("Difference", f"{abs(ours - used):.0e}", width="content")
+            st.metric("Difference", rough(abs(ours - used)), width="content")
         st.caption("Ours is worked out in double precision, the model's in single: the difference is rounding.")
     listed = slice(max(0, step + 1 - LISTED), step + 1)
     right.dataframe(
@@ -146,7 +146,7 @@ with words:
     )
     with st.container(horizontal=True):
         for name, values in norms.items():
-            st.metric(f"{name}, first token", f"{values[0]:.2g}", width="content")
+            st.metric(f"{name}, first token", rough(values[0], 2), width="content")
     st.markdown(
         "From the last token back to the first the gradient "
         + ", ".join(f"{FATES[recurrent.fate(values)]} in the {name}" for name, values in norms.items())
@@ -163,7 +163,7 @@ if len(norms) > 1:
             shares.index(max(shares)),
             key="guess",
             why="The first token's share is "
-            + ", ".join(f"{share:.2g} in the {name}" for name, share in zip(norms, shares, strict=True))
+            + ", ".join(f"{rough(share, 2)} in the {name}" for name, share in zip(norms, shares, strict=True))
             + ".",
         )
 

@@ -8,8 +8,7 @@ from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import masks
-from viz.bars import percent
-from viz.matrix import number
+from viz.numbers import number, percent, rough
 
 if TYPE_CHECKING:
     from pretrained.translation import Translator
@@ -105,7 +104,7 @@ def one_head() -> None:
             st.metric("Largest weight on it", f"{found.on_padding:g}", width="content")
         st.markdown(
             "Does the longer neighbour change anything? What the encoder makes of your sentence differs from what it "
-            f"makes of it alone by at most **{found.moved:.1g}**, "
+            f"makes of it alone by at most **{rough(found.moved)}**, "
             + ("which is rounding" if found.moved < masks.EQUAL else "which is more than rounding")
             + ", and the translation is "
             + ("**the same**. " if found.same_output else "**another one**. ")

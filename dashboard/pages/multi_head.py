@@ -10,8 +10,7 @@ from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import heads as analysis
 from pretrained.analysis import roles
-from viz.bars import percent
-from viz.matrix import number
+from viz.numbers import number, percent, rough
 
 if TYPE_CHECKING:
     from pretrained.architectures.transformer import Transformer
@@ -114,7 +113,7 @@ def part_by_part(step: int) -> None:
             st.latex(
                 rf"u = \textstyle\sum_h o_h W_O^{{(h)}} + b,\quad \lVert u \rVert = {np.linalg.norm(update.own):.2f}"
             )
-            st.metric("Sum of the parts against the model's own update", f"{update.difference:.0e}")
+            st.metric("Sum of the parts against the model's own update", rough(update.difference))
             st.caption("The largest difference over all units: rounding in single precision.")
         else:
             keys = np.argsort(-update.weights[step], kind="stable")[:3]

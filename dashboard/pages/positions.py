@@ -8,7 +8,7 @@ from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import positions
-from viz.matrix import number
+from viz.numbers import number, rough
 
 if TYPE_CHECKING:
     from pretrained.architectures.transformer import Transformer
@@ -135,7 +135,7 @@ if again is not None:
     with place:
         with st.container(horizontal=True):
             st.metric("A token's vector moves, with positions", f"{found.with_positions:.0%}", width="content")
-            st.metric("Without", f"{found.without:.0e}", width="content")
+            st.metric("Without", rough(found.without), width="content")
         st.markdown(
             "Of its own length, on the mean over tokens, behind the encoder's last layer. "
             + (
@@ -197,7 +197,7 @@ if readable is not None:
         for column, (known, way) in zip(st.columns(len(compared)), shown, strict=False):
             with column:
                 matrix([figures.position_likeness(way, model=known.name, kind=known.positions)], key=known.positions)
-                moved = f"{way.moved:.0%}" if not positions.is_indifferent(way.moved) else f"{way.moved:.0e}"
+                moved = f"{way.moved:.0%}" if not positions.is_indifferent(way.moved) else rough(way.moved)
                 st.metric(f"Moved {SHIFT} positions on, its vectors move", moved)
                 st.markdown(KINDS[known.positions] if known is not ours else SINUSOIDAL)
 

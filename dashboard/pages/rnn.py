@@ -8,8 +8,7 @@ from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import recurrent
-from viz.bars import percent
-from viz.matrix import number
+from viz.numbers import number, percent, rough
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +87,7 @@ def one_step(step: int) -> None:
         with st.container(horizontal=True):
             st.metric("By the formula", number(made, 4), width="content")
             st.metric("In the model", number(used, 4), width="content")
-            st.metric("Difference", f"{abs(made - used):.0e}", width="content")
+            st.metric("Difference", rough(abs(made - used)), width="content")
         st.caption("Ours is worked out in double precision, the model's in single: the difference is rounding.")
     listed = slice(max(0, step + 1 - LISTED), step + 1)
     columns = {
@@ -135,8 +134,8 @@ with words:
         "embedding, $\\lVert \\partial h_T / \\partial x_t \\rVert$: the root of the sum of all squared derivatives."
     )
     with st.container(horizontal=True):
-        st.metric("Last token", f"{norms[-1]:.2g}", width="content")
-        st.metric("First token", f"{norms[0]:.2g}", width="content")
+        st.metric("Last token", rough(norms[-1], 2), width="content")
+        st.metric("First token", rough(norms[0], 2), width="content")
         st.metric("Factor a step back", f"{recurrent.factor_a_step(norms):.2f}", width="content")
     left = recurrent.steps_to_a_tenth(norms)
     st.markdown(

@@ -8,8 +8,7 @@ from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import rows, self_attention
-from viz.bars import percent
-from viz.matrix import number
+from viz.numbers import number, percent, rough
 
 if TYPE_CHECKING:
     from pretrained.architectures.transformer import Transformer
@@ -115,7 +114,7 @@ def one_head() -> None:
             st.markdown(NOTES[OPERATIONS[step]])
             st.caption(
                 "Worked out here from the weights in double precision; the model's own numbers differ by at most "
-                f"{made.difference(used, OPERATIONS[step], query):.1g}, which is rounding."
+                f"{rough(made.difference(used, OPERATIONS[step], query))}, which is rounding."
             )
         with right:
             matrix(

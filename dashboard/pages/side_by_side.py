@@ -8,7 +8,7 @@ from dashboard import cards, controls, figures, heads, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import scoring
-from viz.matrix import number
+from viz.numbers import number
 
 if TYPE_CHECKING:
     from pretrained.architectures.transformer import Transformer

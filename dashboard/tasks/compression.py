@@ -11,7 +11,7 @@ from dashboard import charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from dashboard.tasks import sections
 from pretrained.analysis import keeping
-from viz.bars import percent
+from viz.numbers import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

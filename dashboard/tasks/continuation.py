@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import charts, controls, measure, runs, story
 from dashboard.tasks import sections
 from pretrained.analysis import surprise, writing
-from viz.bars import percent
+from viz.numbers import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ from dashboard import controls, figures, runs, story
 from dashboard.components.matrix import matrix
 from dashboard.tasks import sections
 from pretrained.analysis import left_out
-from viz.bars import percent
+from viz.numbers import percent
 
 if TYPE_CHECKING:
     from pretrained.registry import Entry

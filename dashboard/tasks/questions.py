@@ -12,7 +12,7 @@ from dashboard.components.matrix import matrix
 from dashboard.tasks import sections
 from pretrained.analysis import facts, left_out
 from pretrained.model import TextError
-from viz.bars import percent
+from viz.numbers import percent
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from dashboard import charts, controls, measure
 from dashboard.components.matrix import matrix
 from pretrained.analysis import left_out, rows, writing
 from pretrained.analysis.alignment import READ, WRITTEN
-from viz.bars import percent
+from viz.numbers import percent
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig

@@ -12,7 +12,7 @@ from dashboard.tasks import sections
 from pretrained import registry
 from pretrained.analysis import left_out
 from pretrained.analysis.alignment import READ
-from viz.matrix import number
+from viz.numbers import number
 
 if TYPE_CHECKING:
     from pretrained.registry import Entry

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from viz.bars import candidate_bars, percent
+from viz.bars import candidate_bars
 from viz.palette import THEMES, ThemeName, contrast, theme
 
 TOKENS = ("le", "le", "<b>x</b>", '"; alert(1)', " ")
@@ -64,14 +64,6 @@ def test_colours_are_the_palette_and_numbers_are_readable(name: ThemeName) -> No
     assert found == {colours.primary, colours.muted, colours.text, colours.surface, colours.line}
     assert contrast(colours.surface, colours.primary) >= 4.5
     assert contrast(colours.surface, colours.muted) >= 4.5
-
-
-@pytest.mark.parametrize(
-    ("probability", "said"),
-    [(0.0, "0.0%"), (0.0001, "<0.1%"), (0.4163, "41.6%"), (0.99999, ">99.9%"), (1.0, "100.0%")],
-)
-def test_small_and_large_probabilities_stay_honest(probability: float, said: str) -> None:
-    assert percent(probability) == said
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from viz.export import clipped
-from viz.matrix import Matrix, Scale, number, shown
+from viz.matrix import Matrix, Scale, shown
 
 ROWS = ("le", "chat", "le", "</s>")
 COLUMNS = ("the", "<b>cat</b>", "the", '=SUM(A1:A2)&"x"', "🐈", "قطة")
@@ -134,12 +134,6 @@ def test_a_masked_row_says_so() -> None:
 )
 def test_tokens_are_drawn_visibly(token: str, drawn: str) -> None:
     assert shown(token) == drawn
-
-
-def test_numbers_for_people() -> None:
-    assert [number(v) for v in (0.0, 1.0, 0.4567, 0.0004, -0.25, -1e-9)] == [
-        "0.000", "1.000", "0.457", "<0.001", "−0.250", "−<0.001",
-    ]  # fmt: skip
 
 
 def cells(picture: str) -> list[ElementTree.Element]:

@@ -44,10 +44,20 @@ def test_names_that_would_lie_on_each_other_move_apart() -> None:
     assert {one.text: one.ay for one in figure.layout.annotations}["far below"] == pytest.approx(0)
 
 
+def test_names_of_a_crowd_stay_within_the_figure() -> None:
+    crowd = [Point(f"model {number}", "attention", 3 + number % 2, 53 + number / 5) for number in range(14)]
+    figure = scatter([*crowd, Point("far below", "attention", 3.7, 24.0)], x_axis="size", y_axis="score")
+    low, high = figure.layout.yaxis.range
+    pixels = (figure.layout.height - AROUND) / (high - low)
+    assert max(one.y * pixels - one.ay for one in figure.layout.annotations) < high * pixels
+    assert scatter(POINTS, x_axis="size", y_axis="score", height=300).layout.height == 300
+
+
 def test_levels_move_no_further_than_they_have_to() -> None:
     assert apart([0.0, 10.0, 30.0], 5) == [0, 10, 30]
     np.testing.assert_allclose(apart([0.0, 1.0, 2.0, 40.0], 5), [-4, 1, 6, 40])
     np.testing.assert_allclose(apart([3.0, 3.0], 2), [2, 4])
+    assert apart([0.0, 10.0, 12.0], 5, top=13) == [0, 8, 13]
     assert apart([], 5) == []
 
 

@@ -1,12 +1,11 @@
 """The shipped weights give today what they gave when they were recorded: tokens, attention and states."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import pretrained
 from pretrained.registry import Entry
@@ -14,14 +13,6 @@ from pretrained.trace import Trace
 from tests.models.tiny import SHIPPED
 
 TOLERANCE = 1e-4
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)

@@ -1,23 +1,12 @@
-"""Shared by the tests of the models: one thread, and every registered encoder-decoder with random weights."""
+"""Shared by the tests of the models: every registered encoder-decoder with random weights."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import torch
 
 from pretrained.registry import ENTRIES, Entry
 from pretrained.translation import Translator
 from tests.models import tiny
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    # Networks as small as these wait longer for a second thread than they gain from it.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=ENTRIES, ids=lambda entry: entry.name)

@@ -83,6 +83,12 @@ def said(at: AppTest, words: str) -> str:
     return str(found)
 
 
+def size_of(written: str) -> float:
+    """Read what ``viz.numbers.rough`` wrote."""
+    digit, _, exponent = written.partition("·10")
+    return float(digit) * 10.0 ** int(exponent.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0)
+
+
 def figures_of(at: AppTest) -> dict[str, str]:
     """Give a digest of what each figure on a page was given, by kind and order."""
     found = {}

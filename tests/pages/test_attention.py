@@ -15,8 +15,8 @@ from pretrained.analysis import rows
 from pretrained.beam import path_to
 from pretrained.intervention import Intervention
 from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
-from viz.bars import percent
-from viz.matrix import number, shown
+from viz.matrix import shown
+from viz.numbers import number, percent
 
 MODEL, TEXT = "gru-bahdanau", "I am happy."
 SVG = "{http://www.w3.org/2000/svg}"

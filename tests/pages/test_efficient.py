@@ -13,7 +13,7 @@ from pretrained.analysis import efficient
 from pretrained.registry import Entry
 from tests.models import tiny
 from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
-from viz.bars import percent
+from viz.numbers import percent
 
 PAGE, TEXT = "efficient", "I am happy."
 NAMES = ("gru-seq2seq", *(known.name for known in registry.ENTRIES if "transformer" in (known.name, known.parent)))

@@ -186,7 +186,7 @@ def test_a_word_that_is_not_in_both_sentences_is_explained(visit: Visit) -> None
     ("in_gpt", "in_bert", "verdict", "answer"),
     [
         (0.0, 0.3, "**exactly 0**. In BERT the change reaches back, by up to **30.0%**", "in BERT alone"),
-        (1e-6, 0.3, "but for rounding, 1e-06. In BERT the change", "in BERT alone"),
+        (1e-6, 0.3, "but for rounding, 1·10⁻⁶. In BERT the change", "in BERT alone"),
         (0.2, 0.3, "**In GPT something moves**", "in both"),
         (0.0, 0.0, "shows no difference", "in neither"),
         (0.2, 0.0, "shows no difference", "in GPT alone"),

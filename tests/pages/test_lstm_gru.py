@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import runs
 from pretrained import entry
 from pretrained.analysis import recurrent
-from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of, size_of
 from tests.pages.test_encoder_decoder import assert_drawn
 
 PAGE, TEXT = "lstm_gru", "I am happy."
@@ -92,7 +92,7 @@ def test_the_ledger_balances_and_ends_where_the_model_does(
     np.testing.assert_allclose(table[summands].sum(axis=1), table[total], atol=1e-12)
     shown = {metric.label: metric.value for metric in at.metric}
     assert shown["By the formula"] == shown["In the model"] == f"{used[-1]:.4f}".replace("-", "−")
-    assert float(shown["Difference"]) < 2e-6
+    assert size_of(shown["Difference"]) < 2e-6
     assert f"{{{step},\\,{unit}}}" in at.latex[1].value
     assert f"= {used[-1]:.4f}" in at.latex[1].value
     assert [name for name, value in table.iloc[-1][2:].items() if f"{value:.4f}" not in at.latex[1].value] == []

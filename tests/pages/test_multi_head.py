@@ -14,7 +14,7 @@ from pretrained.analysis import heads
 from pretrained.analysis.heads import Head, Importance, Pruned
 from pretrained.intervention import Intervention
 from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
-from viz.matrix import number
+from viz.numbers import number, rough
 
 PAGE, MODEL, TEXT = "multi_head", "transformer", "I am happy."
 
@@ -78,7 +78,7 @@ def test_the_parts_of_a_row_are_the_models(visit: Visit) -> None:
     (formula,) = [one.value for one in at.latex if "o_1 &=" in one.value]
     assert f"&= {found.lengths[1]:.2f}" in formula
     whole = visit(PAGE, text=TEXT, kind="Cross-attention", layer=2, row=1)
-    assert any(one.value == f"{found.difference:.0e}" for one in whole.metric)
+    assert any(one.value == rough(found.difference) for one in whole.metric)
 
 
 def test_what_is_switched_off_is_what_the_model_was_given(visit: Visit) -> None:

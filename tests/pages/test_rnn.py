@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import runs
 from pretrained.analysis import gradients, recurrent
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, figures_of, size_of
 
 PAGE, MODEL, TEXT = "rnn", "rnn-seq2seq", "I am happy."
 FIGURES = {"bidi_component 0", "plotly_chart 0", "plotly_chart 1", "plotly_chart 2"}
@@ -70,7 +70,7 @@ def test_a_step_is_this_units(visit: Visit, step: int, unit: int) -> None:
     used = trace.states_of("encoder-hidden")[0].values[: step + 1, unit]
     shown = metrics(at)
     assert shown["By the formula"] == shown["In the model"] == f"{used[-1]:.4f}".replace("-", "−")
-    assert float(shown["Difference"]) < 1e-6
+    assert size_of(shown["Difference"]) < 1e-6
     assert f"h_{{{step},\\,{unit}}}" in at.latex[1].value
     assert f"= {used[-1]:.4f}" in at.latex[1].value
     table = at.dataframe[0].value

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import streamlit as st
 
-from viz.matrix import Matrix, Scale, number, shown
+from viz.matrix import Matrix, Scale, shown
+from viz.numbers import number
 from viz.palette import THEMES, theme
 
 if TYPE_CHECKING:

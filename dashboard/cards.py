@@ -324,42 +324,43 @@ def language_scores(causal: str, masked: str) -> list[dict[str, str]]:
     """Describe in rows what was measured of two language models, and what does as well without a network."""
     written, filled = runs.card(causal)["scores"], runs.card(masked)["scores"]
     perplexity, words = written["test"]["metrics"], filled["content_words"]
+    pairs, triples = perplexity["kneser_ney_2"], perplexity["kneser_ney_3"]
     return [
         {
-            "what": "Perplexity of the next token",
-            "simple": f"{perplexity['kneser_ney_2']:.1f} counting pairs, {perplexity['kneser_ney_3']:.1f} triples",
-            "model": causal,
-            "found": f"{perplexity['perplexity']:.1f}",
+            "Measured": "Perplexity of the next token",
+            "Without a network": f"{pairs:.1f} counting pairs, {triples:.1f} triples",
+            "Model": causal,
+            "With it": f"{perplexity['perplexity']:.1f}",
         },
         {
-            "what": "Of two sentences the grammatical one is the likelier",
-            "simple": f"{percent(0.5)} by chance",
-            "model": causal,
-            "found": percent(written["blimp"]["accuracy"]),
+            "Measured": "Of two sentences the grammatical one is the likelier",
+            "Without a network": f"{percent(0.5)} by chance",
+            "Model": causal,
+            "With it": percent(written["blimp"]["accuracy"]),
         },
         {
-            "what": "Perplexity of a hidden token",
-            "simple": "–",
-            "model": masked,
-            "found": f"{filled['test']['metrics']['pseudo_perplexity']:.1f}",
+            "Measured": "Perplexity of a hidden token",
+            "Without a network": "–",
+            "Model": masked,
+            "With it": f"{filled['test']['metrics']['pseudo_perplexity']:.1f}",
         },
         {
-            "what": "A hidden word's part of speech is filled in",
-            "simple": f"{percent(words['commonest_tag'])} always naming the commonest",
-            "model": masked,
-            "found": percent(words["accuracy"]),
+            "Measured": "A hidden word's part of speech is filled in",
+            "Without a network": f"{percent(words['commonest_tag'])} always naming the commonest",
+            "Model": masked,
+            "With it": percent(words["accuracy"]),
         },
         {
-            "what": "The same, of its candidates that are nouns, verbs, adjectives or adverbs, as what is hidden is",
-            "simple": f"{percent(words['commonest_tag'])} always naming the commonest",
-            "model": masked,
-            "found": percent(words["content_accuracy"]),
+            "Measured": "The same among candidates that are, as what is hidden, nouns, verbs, adjectives or adverbs",
+            "Without a network": f"{percent(words['commonest_tag'])} always naming the commonest",
+            "Model": masked,
+            "With it": percent(words["content_accuracy"]),
         },
         {
-            "what": "The hidden word itself is filled in",
-            "simple": "–",
-            "model": masked,
-            "found": percent(words["same_word"]),
+            "Measured": "The hidden word itself is filled in",
+            "Without a network": "–",
+            "Model": masked,
+            "With it": percent(words["same_word"]),
         },
     ]
 

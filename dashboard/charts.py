@@ -446,20 +446,22 @@ def left_out_table(found: LeftOut, parts: Sequence[str]) -> dict[str, list[objec
     """Describe by columns what each part of a text was worth: attention, and the output without it."""
     return {
         "part": list(parts),
-        "share": found.shares.tolist(),
-        "without": found.without.tolist(),
+        "share": (100 * found.shares).tolist(),
+        "without": (100 * found.without).tolist(),
     }
 
 
-def story_table(card: Mapping[str, Any]) -> dict[str, list[object]]:
+def story_table(card: Mapping[str, Any]) -> dict[str, list[str]]:
     """Describe by columns how a model answers the questions of every task, and how much it looks at the facts."""
+    from viz.numbers import percent
+
     tasks = card["scores"]["test"]["by_tag"]
     guesses, facts = card["guesses"], card["supporting_facts"]["by_tag"]
     return {
-        "task": [f"{task} · {STORY_TASKS[int(task)]}" for task in tasks],
-        "accuracy": [one["accuracy"] for one in tasks.values()],
-        "baseline": [guesses[task]["baseline"] for task in tasks],
-        "chance": [guesses[task]["chance"] for task in tasks],
-        "facts": [facts[task]["share"] if task in facts else None for task in tasks],
-        "even": [facts[task]["chance"] if task in facts else None for task in tasks],
+        "Task": [f"{task} · {STORY_TASKS[int(task)]}" for task in tasks],
+        "Right": [percent(one["accuracy"]) for one in tasks.values()],
+        "Commonest answer": [percent(guesses[task]["baseline"]) for task in tasks],
+        "Chance": [percent(guesses[task]["chance"]) for task in tasks],
+        "Looks at facts": [percent(facts[task]["share"]) if task in facts else "–" for task in tasks],
+        "Even look": [percent(facts[task]["chance"]) if task in facts else "–" for task in tasks],
     }

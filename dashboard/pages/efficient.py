@@ -44,11 +44,8 @@ def patterns() -> None:
 
 
 patterns()
-st.dataframe(
-    [{"model": model.name, "it": model.summary, "paper": model.paper} for model in models],
-    key="mechanisms",
-    hide_index=True,
-    column_config={"model": "Model", "it": "What it does", "paper": "Paper"},
+st.table(
+    [{"Model": model.name, "What it does": model.summary, "Paper": model.paper} for model in models], hide_index=True
 )
 
 st.subheader(story.STEP, anchor=False)

@@ -318,12 +318,7 @@ st.markdown(
     "**“Text alone teaches language.”** Measured when the models were trained, on text that neither has seen. "
     "**Perplexity** is how many tokens a model would waver between if all were alike to it: less is better."
 )
-st.dataframe(
-    cards.language_scores(gpt, bert),
-    key="scores",
-    hide_index=True,
-    column_config={"what": "Measured", "simple": "Without a network", "model": "Model", "found": "With it"},
-)
+st.table(cards.language_scores(gpt, bert), hide_index=True)
 st.markdown(
     "GPT is less surprised by new text than models that count pairs and triples of tokens: **the claim holds**."
     if cards.beats_counting(gpt)

@@ -171,15 +171,14 @@ st.markdown(
     + (f"these are found: {', '.join(kinds_of_role)}." if kinds_of_role else "no role is found.")
 )
 if st.toggle("Show what the roles mean, and their thresholds", key="roles", bind="query-params"):
-    st.dataframe(
+    st.table(
         {
             "role": [role.name for role in roles.ROLES],
             "the head looks at": [role.looks_at for role in roles.ROLES],
-            "from": [role.threshold for role in roles.ROLES],
+            "from": [f"{role.threshold:g}" for role in roles.ROLES],
             "heads": [sum(role.name in one for one in given) for role in roles.ROLES],
         },
         hide_index=True,
-        height="content",
     )
     st.caption(
         "A score is the mean weight on these tokens beyond an even look, (w − e) / (1 − e), cut at −1; only the "
@@ -196,7 +195,7 @@ if syntax is not None:
         f"**{syntax.better} of {len(syntax.relations)}** relations. "
         + ("Some heads know syntax." if syntax.is_known else "That is little sign of syntax.")
     )
-    st.dataframe(charts.relation_table(syntax.relations), hide_index=True)
+    st.table(charts.relation_table(syntax.relations), hide_index=True)
     st.caption(
         "Measured after training, on UD English EWT. Head and offset were chosen on one half of the sentences, and "
         "scored on the other."

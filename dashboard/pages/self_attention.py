@@ -199,7 +199,7 @@ with words:
         "with mean 0 and variance 1. Each of d_head parts of a dot product then has variance 1, so their sum has "
         "variance d_head; divided by √d_head it is 1 again, whatever the width."
     )
-    st.dataframe(charts.random_table(drawn), key="random-table", hide_index=True, height="content")
+    st.table(charts.random_table(drawn), hide_index=True)
     st.markdown(
         f"Measured, the variance is off d_head by at most {percent(drawn.off_by)}: "
         + ("**the argument holds.** " if drawn.off_by < TOLERANCE else "**the argument does not hold.** ")

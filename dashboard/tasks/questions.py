@@ -122,7 +122,7 @@ def _see(answered: Answered) -> None:
             {
                 "line": range(len(told.lines)),
                 "told": told.lines,
-                "share": chosen.tolist(),
+                "share": (100 * chosen).tolist(),
                 "lit": [float(one) > even for one in chosen],
                 **marks,
             },
@@ -197,19 +197,7 @@ def _measure(answered: Answered) -> None:
     )
     sections.what_matters(answered.trace, answered.told.spans, layer, head, "line")
     if st.toggle("Show the score of every task", key="tasks", bind="query-params"):
-        shown = ("accuracy", "baseline", "chance", "facts", "even")
-        names = ("Right", "Commonest answer", "Chance", "Looks at facts", "Their share of the story")
-        st.dataframe(
-            charts.story_table(card),
-            key="by-task",
-            hide_index=True,
-            height="content",
-            column_config={"task": "Task"}
-            | {
-                column: st.column_config.NumberColumn(name, format="percent")
-                for column, name in zip(shown, names, strict=True)
-            },
-        )
+        st.table(charts.story_table(card), hide_index=True)
         st.caption(
             f"Looks at facts: the share of head {layer}.{head} on the lines that the answer follows from, while the "
             "right answer is written; beside it, what an even look at all tokens of the story would give."

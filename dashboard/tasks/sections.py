@@ -33,8 +33,8 @@ def scores(*shown: tuple[str, str]) -> None:
 
 
 def share_column(name: str) -> ColumnConfig:
-    """Describe a table's column of shares: a bar from 0 to 100%, and the number."""
-    return st.column_config.ProgressColumn(name, format="percent", min_value=0.0, max_value=1.0)
+    """Describe a table's column of percentages: a bar from 0 to 100%, and the number."""
+    return st.column_config.ProgressColumn(name, format="%.1f%%", min_value=0.0, max_value=100.0)
 
 
 def token_by_token(trace: Trace, drawn: Matrix) -> None:

@@ -143,7 +143,7 @@ def test_an_answer_is_read_where_its_head_looked(visit: Visit, other_tasks) -> N
     chosen = shares[card["layer"], card["head"]]
     lines = at.dataframe[0].value
     assert list(lines["told"]) == list(told.lines)
-    np.testing.assert_allclose(lines["share"], chosen)
+    np.testing.assert_allclose(lines["share"], 100 * chosen)
     assert list(lines["lit"]) == [one > 1 / 3 for one in chosen]
     assert trace.output in written(at)
     at.radio[0].set_value(f"Line {chosen.argmax()}").run()
@@ -165,10 +165,10 @@ def test_an_example_brings_its_facts_and_the_table_of_tasks_is_the_cards(visit: 
     at = visit(PAGE, task="Questions", tasks="true")
     at.button(key="tell-Two facts").click().run()
     assert list(at.dataframe[0].value["fact"]) == [True, False, True]
-    by_task = at.dataframe[-1].value
-    assert list(by_task["accuracy"]) == [0.9, 0.3]
-    assert list(by_task["baseline"]) == [0.4, 0.8]
-    assert by_task["facts"][0] == 0.6
+    by_task = at.table[0].value
+    assert list(by_task["Right"]) == ["90.0%", "30.0%"]
+    assert list(by_task["Commonest answer"]) == ["40.0%", "80.0%"]
+    assert by_task["Looks at facts"].iloc[0] == "60.0%"
     assert metrics(at)["Chance: any answer of the task"] == "30.0%"
 
 

@@ -62,7 +62,7 @@ def test_another_sentence_or_head_changes_every_figure(visit: Visit) -> None:
 
 def test_outputs_and_errors_are_the_models(visit: Visit, tiny_models) -> None:
     at = visit(PAGE, text=TEXT)
-    shown = at.dataframe[1].value.set_index("model")
+    shown = at.dataframe[0].value.set_index("model")
     relatives = [name for name in NAMES if entry(name).parent]
     far = efficient.errors(tiny_models["transformer"], *(tiny_models[name] for name in relatives), TEXT)
     assert list(shown.index) == ["transformer", *relatives]

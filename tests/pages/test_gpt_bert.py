@@ -218,7 +218,7 @@ def test_the_verdict_on_text_follows_the_cards(visit: Visit, monkeypatch, perple
     monkeypatch.setitem(SCORES[GPT]["test"]["metrics"], "perplexity", perplexity)
     at = visit(PAGE, text=TEXT)
     assert verdict in said(at, "by new text")
-    assert list(at.dataframe[0].value["found"]) == [f"{perplexity:.1f}", "62.0%", "15.0", "40.0%", "70.0%", "20.0%"]
+    assert list(at.table[0].value["With it"]) == [f"{perplexity:.1f}", "62.0%", "15.0", "40.0%", "70.0%", "20.0%"]
 
 
 def test_the_chapter_waits_for_both_models(monkeypatch) -> None:

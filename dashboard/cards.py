@@ -10,7 +10,7 @@ import numpy as np
 from dashboard import charts, runs
 from pretrained import registry
 from pretrained.analysis.alignment import WRITTEN, Place
-from pretrained.analysis.lengths import by_length
+from pretrained.analysis.lengths import Lead, by_length, lead
 from viz.bars import candidate_bars
 from viz.curves import Curve, curves
 from viz.numbers import percent
@@ -100,6 +100,32 @@ def looks_from(name: str) -> Place:
     """Give the layer, head and rows whose look at the source aligns best; chosen after training."""
     chosen = runs.card(name).get("alignment", {}).get("chosen")
     return Place(**chosen) if chosen else Place(0, None, WRITTEN)
+
+
+@dataclass(frozen=True)
+class Led:
+    """How far attention leads with one kind of cell.
+
+    Attributes:
+        cell: of both networks, as readers know it.
+        without, with_it: chrF on all test sentences, from one vector and with attention.
+        lead: by the length of the sentence.
+    """
+
+    cell: str
+    without: float
+    with_it: float
+    lead: Lead
+
+
+def leads_by_cell() -> list[Led]:
+    """Compare translators with Bahdanau's attention and without any, for every cell that has finished ones of both."""
+    found = []
+    for ahead in registry.finished(task=TRANSLATION, architecture="bahdanau:Bahdanau"):
+        for behind in registry.finished(task=TRANSLATION, cell=ahead.cell, attention=()):
+            by_range = lead(by_length(runs.card(ahead.name)), by_length(runs.card(behind.name)))
+            found.append(Led(str(ahead.cell).upper(), chrf(behind.name), chrf(ahead.name), by_range))
+    return found
 
 
 def side_by_side(traces: Sequence[Trace], judged: Sequence[float]) -> list[dict[str, object]]:

@@ -206,6 +206,7 @@ TERMS = (
     Term(
         "hidden state", "The numbers that a recurrent network carries along: all it knows of what it has read.", "rnn"
     ),
+    Term("hybrid", "Here: a recurrent encoder with one layer of self-attention on top of it.", "efficient"),
     Term("hypothesis", "A beginning of an output that beam search still follows.", "attention"),
     Term(
         "induction",
@@ -448,7 +449,7 @@ PAPERS = (
     ),
     Paper(
         "Chen et al.", 2018, "The best of both worlds: combining recent advances in neural machine translation",
-        arxiv("1804.09849"), "recurrence and self-attention in one model", ("zoo",),
+        arxiv("1804.09849"), "recurrence and self-attention in one model", ("efficient",),
     ),
     Paper(
         "Clark et al.", 2019, "What does BERT look at? An analysis of BERT's attention", arxiv("1906.04341"),

@@ -22,6 +22,8 @@ MOST_LABELS = 32
 """More tokens than this below an axis would lie over each other."""
 MOST_POWERS = 6
 """Labels on a logarithmic axis."""
+DASHES = ("solid", "dash", "dot")
+"""Of more curves than colours, each round has another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +97,15 @@ def curves(
     look = colours_of(theme)
     lines = []
     for place, curve in enumerate(drawn):
-        colour = look.categorical[(place if curve.colour is None else curve.colour) % len(look.categorical)]
+        again, colour = divmod(place if curve.colour is None else curve.colour, len(look.categorical))
+        ink = look.categorical[colour]
         # plotly reads names as markup
         name = escape(shown(curve.name), quote=False)
         lines.append(go.Scatter(
             x=np.asarray(curve.x, np.float32), y=np.asarray(curve.y, np.float32), name=name,
             mode="+".join(["lines"] * curve.line + ["markers"] * curve.dots),
-            showlegend=curve.legend, line={"color": colour, "width": 2}, marker={"color": colour, "size": 7},
+            showlegend=curve.legend, marker={"color": ink, "size": 7},
+            line={"color": ink, "width": 2, "dash": DASHES[again % len(DASHES)]},
             hovertemplate=f"%{{y:{'.3~g' if log_y else '.3f'}}} at %{{x:.4~g}}<extra>{name}</extra>",
         ))  # fmt: skip
     # fonts by name: what only inherits its colour is painted over by the theme that Streamlit lays on a chart

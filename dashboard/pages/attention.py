@@ -22,16 +22,26 @@ st.markdown(
     "with what was read at every English token, and reads a mixture of them. That is **attention**."
 )
 
-translators = {"task": "translation en-fr", "cell": "gru"}
-(ours,) = registry.finished(**translators, architecture="bahdanau:Bahdanau")
+st.subheader(story.SEE, anchor=False)
+cells = {
+    str(known.cell): known for known in registry.finished(task="translation en-fr", architecture="bahdanau:Bahdanau")
+}
+cell = st.segmented_control(
+    "Both networks made of cells of this kind",
+    list(cells),
+    default="gru",
+    key="network",
+    bind="query-params",
+    required=True,
+    format_func=str.upper,
+)
+ours = cells[cell]
 traces = controls.run_or_explain(ours.name)
 if traces is None:
     st.stop()
 (trace,) = traces
 (alignment,) = trace.attention_of("alignment")
 shown = figures.attention(alignment, 0, model=trace.model)
-
-st.subheader(story.SEE, anchor=False)
 controls.translation(trace)
 words, picture = st.columns([2, 3], gap="large")
 with words:
@@ -44,7 +54,7 @@ with words:
         f"Which of them is looked at most while French token {asked.row} is written?",
         [f"English token {key}" for key in asked.keys],
         asked.answer,
-        key=f"looks-{trace.text}",
+        key=f"looks-{trace.model}-{trace.text}",
         why=f"It gets {alignment.weights[0, asked.row].max():.0%} of row {asked.row}. Of all rows, this one looks "
         "furthest away from the same place in the other sentence.",
     )
@@ -99,7 +109,7 @@ st.markdown(
     "al. 2015, section 3.1)."
 )
 
-others = registry.finished(**translators, architecture="luong:Luong")
+others = registry.finished(task=ours.task, cell=ours.cell, architecture="luong:Luong")
 PAINT, BEAM, LUONG = "Paint a row", "Beam search", "Luong's attention"
 
 
@@ -251,7 +261,7 @@ st.subheader(story.MEASURE, anchor=False)
 st.markdown(
     "**“Attention eases the bottleneck.”** If so, its lead must be larger on long sentences than on short ones."
 )
-(without,) = registry.finished(**translators, attention=())
+(without,) = registry.finished(task=ours.task, cell=ours.cell, attention=())
 with_card, without_card = runs.card(ours.name), runs.card(without.name)
 with_it, without_it = lengths.by_length(with_card), lengths.by_length(without_card)
 st.plotly_chart(
@@ -275,11 +285,41 @@ st.markdown(
 )
 st.caption(
     "chrF, 0 to 100, compares letters and runs of letters with a person's translation (Popović 2015). Measured on "
-    f"{with_card['scores']['test']['count']:,} sentences not trained on, when the models were made: GRUs with "
-    f"{with_card['parameters'] / 1e6:.2f} M parameters (attention) and {without_card['parameters'] / 1e6:.2f} M, "
+    f"{with_card['scores']['test']['count']:,} sentences not trained on, when the models were made: {cell.upper()}s "
+    f"with {with_card['parameters'] / 1e6:.2f} M parameters (attention) and {without_card['parameters'] / 1e6:.2f} M, "
     f"trained on the same {with_card['data']['pairs']:,} pairs for {with_card['target_tokens'] / 1e6:.1f} M and "
     f"{without_card['target_tokens'] / 1e6:.1f} M French tokens. The dotted line is the length of your sentence."
 )
+
+led = cards.leads_by_cell()
+if len(led) > 1:
+    st.table(
+        [
+            {
+                "Cell": one.cell,
+                "One vector": number(one.without, 1),
+                "With attention": number(one.with_it, 1),
+                f"Lead at {one.lead.names[0]} words": number(one.lead.points[0], 1),
+                f"At {one.lead.names[-1]}": number(one.lead.points[-1], 1),
+            }
+            for one in led
+        ],
+        hide_index=True,
+    )
+    helped = sum(one.with_it > one.without for one in led)
+    st.markdown(
+        f"Attention helps **{helped} of {len(led)}** cells, and {sum(one.lead.grows for one in led)} of them more on "
+        "the longest sentences than on the shortest. "
+        + " ".join(
+            "An RNN that looks back, without any gate, translates better than every gated network that does not: "
+            "**looking back is worth more than remembering.**"
+            if one.with_it > max(other.without for other in led)
+            else "An RNN that looks back, without any gate, stays behind a gated network that does not: **gates and "
+            "attention mend different things.**"
+            for one in led
+            if one.cell == "RNN"
+        )
+    )
 
 st.markdown("**“It learns to align.”** Nobody told the model which words belong together.")
 scored = cards.aligned(ours.name)

@@ -4,13 +4,14 @@ import math
 
 import streamlit as st
 
-from dashboard import charts, controls, figures, measure, runs, story
+from dashboard import cards, charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import efficient
-from viz.numbers import percent
+from viz.numbers import number, percent
 
 TASK = "translation en-fr"
+BESIDE = {"about as good": "about as good as", "better": "better than", "worse": "worse than"}
 
 story.opening("efficient", "Efficient attention")
 (full,) = registry.finished(task=TASK, family="attention", positions="sinusoidal", parent=None)
@@ -200,6 +201,35 @@ if scaling is not None:
         f"n = {n}, your sentence, n² d = {n * n * config.d_head:,} multiplications a head for the scores; at 2,048 "
         f"tokens {2048**2 * config.d_head / 1e6:,.0f} million, {2 ** round(2 * math.log2(2048 / n))} times as many."
     )
+
+hybrids = registry.finished(task=TASK, architecture="gru_selfattention:GRUSelfAttention")
+lower = registry.finished(task=TASK, cell="gru", architecture="bahdanau:Bahdanau")
+if hybrids and lower:
+    mixed, parts = hybrids[0], (lower[0].name, full.name)
+    st.markdown(
+        "**“Mixed with recurrence, one layer of it will do.”** Another saving is to keep the recurrent encoder, which "
+        "tells order by itself, and to put a single layer of self-attention on top, by which any two tokens still "
+        f"meet (Chen et al. 2018): `{mixed.name}`, trained as the others were."
+    )
+    hybrid = runs.run(mixed.name, traces[0].text)
+    picture, words = st.columns([3, 2], gap="large")
+    with picture:
+        matrix(figures.all_heads(hybrid.attention_of("encoder-self"), model=mixed.name), key="hybrid", columns=2)
+    with words:
+        controls.translation(hybrid)
+        scores = [cards.chrf(name) for name in (mixed.name, *parts)]
+        st.table(
+            [
+                {"Model": name, "chrF on the test split": number(score, 1)}
+                for name, score in zip((mixed.name, *parts), scores, strict=True)
+            ],
+            hide_index=True,
+        )
+        below, above = (BESIDE[cards.quality(score, scores[0])] for score in scores[1:])
+        st.markdown(
+            f"The hybrid is **{below}** its recurrent parts alone, and **{above}** the Transformer, which has "
+            f"{config.n_layers} such layers in its encoder and no recurrence."
+        )
 
 st.subheader(story.HURTS, anchor=False)
 st.markdown(

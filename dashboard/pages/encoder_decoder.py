@@ -33,7 +33,7 @@ st.markdown(
     "of numbers that is equally long for every sentence."
 )
 cell = st.segmented_control(
-    "Both made of cells of this kind",
+    "Both networks made of cells of this kind",
     cells,
     default="gru" if "gru" in cells else cells[-1],
     key="network",

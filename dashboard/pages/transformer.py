@@ -208,19 +208,27 @@ st.markdown(
     "**“It learns from less.”** All translators here saw the same pairs under the same schedule; measured in training "
     "is how well each predicts sentences that it is not trained on."
 )
-st.plotly_chart(
-    cards.learning_curves(names, theme=controls.theme()),
-    key=f"efficiency-{controls.theme()}",
-    config={"displayModeBar": False},
-    alt="Learning curves of all translators",
-)
 goal, until = cards.until_as_good_as_the_last(names)
 fastest = cards.fastest(until)
+learning, soonest = st.columns([3, 2], gap="large")
+with learning:
+    st.plotly_chart(
+        cards.learning_curves(names, theme=controls.theme()),
+        key=f"efficiency-{controls.theme()}",
+        config={"displayModeBar": False},
+        alt="Learning curves of all translators",
+    )
+with soonest:
+    st.table(
+        [
+            {"Model": name, f"Target tokens until {goal:.2f} nats": f"{tokens / 1e6:.1f} M"}
+            for name, tokens in sorted(until.items(), key=lambda one: one[1])
+        ],
+        hide_index=True,
+    )
 st.markdown(
-    f"The one that learnt least ended at {goal:.2f} nats a token. To be as good, "
-    + ", ".join(f"{name} took {tokens / 1e6:.1f} M" for name, tokens in sorted(until.items(), key=lambda one: one[1]))
-    + " target tokens. "
-    + ("**The claim holds here.**" if fastest == ours.name else f"**The claim is not supported here**: {fastest} did.")
+    f"{goal:.2f} nats a token is where the one that learnt least ended. The soonest to be as good was {fastest}: "
+    + ("**the claim holds here.**" if fastest == ours.name else "**the claim is not supported here.**")
 )
 
 st.subheader(story.HURTS, anchor=False)

@@ -82,6 +82,7 @@ def test_colours_are_the_palette(name: ThemeName) -> None:
     assert set(re.findall(r"#[0-9a-fA-F]{6}", own)) == known
     # the ninth starts again
     assert drawn["data"][8]["line"]["color"] == colours.categorical[0]
+    assert [one["line"]["dash"] for one in drawn["data"]] == ["solid"] * 8 + ["dash"], "a second round is told apart"
 
 
 @pytest.mark.parametrize(

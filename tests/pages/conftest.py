@@ -1,5 +1,6 @@
 """Visits to the app without a browser: pages through the front door, and what every figure on them was given."""
 
+import base64
 import hashlib
 import json
 import struct
@@ -75,6 +76,13 @@ def drawn(at: AppTest, key: str) -> tuple[dict[str, Any], list[NDArray[np.generi
     meta = json.loads(blob[4 : 4 + length])
     cells = [np.frombuffer(blob, one["type"], one["length"], 4 + length + one["start"]) for one in meta["arrays"]]
     return meta, cells
+
+
+def curve(at: AppTest, figure: int, line: int = 0) -> NDArray[np.float32]:
+    """Give the heights of one line of a chart, its dots left out."""
+    drawn = json.loads(at.get("plotly_chart")[figure].proto.spec)["data"]
+    y = [one["y"] for one in drawn if "lines" in one["mode"]][line]
+    return np.frombuffer(base64.b64decode(y["bdata"]), "<f4")
 
 
 def said(at: AppTest, words: str) -> str:

@@ -11,10 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import cards, runs, story
 from pretrained import registry
-from pretrained.analysis import rows
+from pretrained.analysis import lengths, rows
 from pretrained.beam import path_to
 from pretrained.intervention import Intervention
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, curve, figures_of
 from viz.matrix import shown
 from viz.numbers import number, percent
 
@@ -187,6 +187,42 @@ def test_impossible_addresses_are_forgotten(visit: Visit, wrong: str) -> None:
         assert figures_of(at) == figures_of(plain)
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_another_cell_brings_its_own_models(visit: Visit, cell: str) -> None:
+    looking, squeezing = f"{cell}-bahdanau", f"{cell}-seq2seq"
+    at = visit("attention", text=TEXT, network=cell.upper())
+    trace = runs.run(looking, TEXT)
+    _, (cells,) = drawn(at, "alignment")
+    np.testing.assert_array_equal(cells, trace.attention_of("alignment")[0].weights.ravel())
+    assert trace.output in [text.value for text in at.text]
+    for line, name in enumerate((looking, squeezing)):
+        np.testing.assert_allclose(curve(at, 0, line), [one.chrf for one in lengths.by_length(runs.card(name))], 1e-6)
+    assert f"{cell.upper()}s with" in words_of(at)
+
+
+@pytest.mark.parametrize(("score", "verdict"), [(45.0, "more than remembering"), (35.0, "mend different things")])
+def test_what_attention_brings_is_compared_over_cells(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, score: float, verdict: str
+) -> None:
+    card, scores = runs.card, {"rnn-bahdanau": score, "lstm-bahdanau": 20.0, "gru-bahdanau": 50.0, "rnn-seq2seq": 10.0}
+
+    def made_up(name: str) -> dict[str, Any]:
+        ranges = {"1-5": 50.0, "6+": 45.0 if name.endswith("bahdanau") and name != "gru-bahdanau" else 40.0}
+        scored = {name: {"count": 1, "chrf": one} for name, one in ranges.items()}
+        metrics = {"chrf": scores.get(name, 40.0)}
+        return card(name) | {"scores": {"test": {"count": 3, "metrics": metrics, "by_length": scored}}}
+
+    monkeypatch.setattr(runs, "card", made_up)
+    at = visit("attention", text=TEXT)
+    shown = at.table[0].value.set_index("Cell")
+    assert list(shown.index) == ["RNN", "LSTM", "GRU"]
+    assert list(shown["With attention"]) == [f"{score:.1f}", "20.0", "50.0"]
+    assert list(shown["One vector"]) == ["10.0", "40.0", "40.0"]
+    assert list(shown["At 6+"]) == ["5.0", "5.0", "0.0"]
+    assert "Attention helps **2 of 3** cells, and 2 of them more" in words_of(at)
+    assert verdict in words_of(at)
+
+
 def test_without_luongs_model_the_page_leaves_it_out(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     real = registry.finished
 
@@ -245,7 +281,7 @@ def test_the_verdict_follows_the_cards(visit: Visit, monkeypatch: pytest.MonkeyP
         long = 40.0 if (name == MODEL) == ahead else 10.0
         chrf = {"1-5": 50.0, "6-10": 45.0, "11+": long}
         scored = {name: {"count": 1, "chrf": score} for name, score in chrf.items()}
-        return card(name) | {"scores": {"test": {"count": 3, "by_length": scored}}}
+        return card(name) | {"scores": {"test": {"count": 3, "metrics": {"chrf": long}, "by_length": scored}}}
 
     monkeypatch.setattr(runs, "card", made_up)
     words = words_of(visit("attention", text=TEXT))

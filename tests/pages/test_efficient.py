@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -12,19 +13,21 @@ from pretrained import entry, registry
 from pretrained.analysis import efficient
 from pretrained.registry import Entry
 from tests.models import tiny
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of
+from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of
 from viz.numbers import percent
 
 PAGE, TEXT = "efficient", "I am happy."
 NAMES = ("gru-seq2seq", *(known.name for known in registry.ENTRIES if "transformer" in (known.name, known.parent)))
-FIGURES = {"bidi_component 0", "bidi_component 1"}
+HYBRID, RECURRENT = "gru-selfattention", "gru-bahdanau"
+FIGURES = {"bidi_component 0", "bidi_component 1", "bidi_component 2"}
 
 
 @pytest.fixture(autouse=True)
 def tiny_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Tiny networks in the place of all models, which need not be finished."""
-    models = {name: tiny.translator(entry(name)) for name in NAMES}
-    known = [entry(name) for name in NAMES]
+    names = (*NAMES, HYBRID, RECURRENT)
+    models = {name: tiny.translator(entry(name)) for name in names}
+    known = [entry(name) for name in names]
 
     def finished(**facts: object) -> tuple[Entry, ...]:
         return tuple(one for one in known if all(getattr(one, name) == value for name, value in facts.items()))
@@ -74,6 +77,24 @@ def test_outputs_and_errors_are_the_models(visit: Visit, tiny_models) -> None:
     next(radio for radio in at.radio if radio.key == "same").set_value(same).run()
     assert f"Right: **{same}**" in words(at)
     assert all(f"{name} {percent(error)}" in words(at) for name, error in zip(relatives, far, strict=True))
+
+
+def test_the_hybrids_heads_are_drawn_and_its_verdict_follows_the_cards(
+    visit: Visit, tiny_models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = visit(PAGE, text=TEXT)
+    (attended,) = tiny_models[HYBRID].run(TEXT).attention_of("encoder-self")
+    _, cells = drawn(at, "hybrid")
+    np.testing.assert_array_equal(cells, attended.weights.reshape(len(attended.weights), -1))
+    assert tiny_models[HYBRID].run(TEXT).output in [one.value for one in at.text]
+    assert "**about as good as** its recurrent parts alone, and **about as good as** the Transformer" in words(at)
+    scores = {HYBRID: 45.0, RECURRENT: 40.0}
+    monkeypatch.setattr(
+        runs, "card", lambda name: {"scores": {"test": {"metrics": {"chrf": scores.get(name, 50.0)}}}, "parameters": 1}
+    )
+    at = visit(PAGE, text=TEXT)
+    assert list(at.table[1].value["chrF on the test split"]) == ["45.0", "40.0", "50.0"]
+    assert "**better than** its recurrent parts alone, and **worse than** the Transformer" in words(at)
 
 
 @pytest.mark.parametrize("quadratic", [True, False])

@@ -1,8 +1,5 @@
 """The page of the plain recurrent network: its numbers are the model's, its verdicts follow them."""
 
-import base64
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import runs
 from pretrained.analysis import gradients, recurrent
-from tests.pages.conftest import ODD_TEXTS, Visit, figures_of, size_of
+from tests.pages.conftest import ODD_TEXTS, Visit, curve, figures_of, size_of
 
 PAGE, MODEL, TEXT = "rnn", "rnn-seq2seq", "I am happy."
 FIGURES = {"bidi_component 0", "plotly_chart 0", "plotly_chart 1", "plotly_chart 2"}
@@ -22,13 +19,6 @@ MANY = "the cat and " * 20
 @pytest.fixture(autouse=True)
 def _model(finish) -> None:
     finish(MODEL)
-
-
-def curve(at: AppTest, figure: int, line: int = 0) -> NDArray[np.float32]:
-    """Give the heights of one line of a chart, its dots left out."""
-    drawn = json.loads(at.get("plotly_chart")[figure].proto.spec)["data"]
-    y = [one["y"] for one in drawn if "lines" in one["mode"]][line]
-    return np.frombuffer(base64.b64decode(y["bdata"]), "<f4")
 
 
 def metrics(at: AppTest) -> dict[str, str]:

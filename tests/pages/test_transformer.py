@@ -156,10 +156,11 @@ def test_the_verdict_on_data_follows_the_cards(visit: Visit, monkeypatch: pytest
         return card(name) | {"learning_curve": curve}
 
     monkeypatch.setattr(runs, "card", made_up)
-    said = words(visit(PAGE, text=TEXT))
-    assert "ended at 2.00 nats" in said
-    assert "gru-bahdanau took 1.0 M, transformer took 2.0 M" in said
-    assert "**The claim is not supported here**: gru-bahdanau did." in said
+    at = visit(PAGE, text=TEXT)
+    assert "as good was gru-bahdanau: **the claim is not supported here.**" in words(at)
+    took = at.table[0].value.set_index("Model")["Target tokens until 2.00 nats"]
+    assert list(took.items())[:2] == [("gru-bahdanau", "1.0 M"), ("transformer", "2.0 M")]
+    assert set(took[2:]) == {"3.0 M"}
 
 
 def test_what_was_typed_is_never_markdown(visit: Visit) -> None:

@@ -169,17 +169,24 @@ def learning_curves(names: Sequence[str], *, theme: ThemeName) -> go.Figure:
     )
 
 
-def until_as_good_as_the_last(names: Sequence[str]) -> tuple[float, dict[str, int]]:
+def until_as_good_as_the_last(names: Sequence[str]) -> tuple[float, dict[str, float]]:
     """Give the loss at which the worst of several models ended, and the target tokens until each was as good."""
     curves_of = {name: runs.card(name)["learning_curve"] for name in names}
     goal = max(min(_losses(curve)) for curve in curves_of.values())
-    return goal, {
-        name: next(point["target_tokens"] for point in curve if (point["valid_loss"] or np.inf) <= goal)
-        for name, curve in curves_of.items()
-    }
+    return goal, {name: _until(curve, goal) for name, curve in curves_of.items()}
 
 
-def fastest(until: Mapping[str, int]) -> str:
+def _until(curve: Sequence[dict[str, Any]], goal: float) -> float:
+    """Tell after how many tokens a learning curve came down to a loss, between two measurements by a straight line."""
+    known = [(point["target_tokens"], point["valid_loss"]) for point in curve if point["valid_loss"] is not None]
+    place = next(place for place, (_, loss) in enumerate(known) if loss <= goal)
+    if place == 0:
+        return float(known[0][0])
+    (before, above), (after, below) = known[place - 1 : place + 1]
+    return float(before + (above - goal) / (above - below) * (after - before))
+
+
+def fastest(until: Mapping[str, float]) -> str:
     """Name the model that needed the fewest tokens, the first of equals."""
     return min(until, key=until.__getitem__)
 

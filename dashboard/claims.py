@@ -396,7 +396,8 @@ CLAIMS = (
         "transformer",
         all_translators,
         outcomes.learns_from_less,
-        "it holds if the Transformer is first to predict as well as the last of all translators in the end.",
+        "it holds if the Transformer is first to predict as well as the last of all translators in the end; between "
+        "two measurements a learning curve is taken to be straight.",
         "Are Transformers more data-efficient?",
         "On large data they scale better. On little data a recurrent or convolutional network, which has locality "
         "built in, may learn faster; it has to be measured.",

@@ -227,7 +227,8 @@ with soonest:
         hide_index=True,
     )
 st.markdown(
-    f"{goal:.2f} nats a token is where the one that learnt least ended. The soonest to be as good was {fastest}: "
+    f"{goal:.2f} nats a token is where the one that learnt least ended; between two measurements a curve is taken to "
+    f"be straight. The soonest to be as good was {fastest}: "
     + ("**the claim holds here.**" if fastest == ours.name else "**the claim is not supported here.**")
 )
 

@@ -151,7 +151,7 @@ def test_the_verdict_on_data_follows_the_cards(visit: Visit, monkeypatch: pytest
     card = runs.card
 
     def made_up(name: str) -> dict[str, Any]:
-        losses = {"transformer": (5.0, 2.0, 1.0), "gru-bahdanau": (2.0, 1.5, 1.2)}.get(name, (6.0, 4.0, 2.0))
+        losses = {"transformer": (5.0, 1.0, 0.9), "gru-bahdanau": (2.0, 1.5, 1.2)}.get(name, (6.0, 4.0, 2.0))
         curve = [{"target_tokens": n * 1_000_000, "valid_loss": loss} for n, loss in enumerate(losses, start=1)]
         return card(name) | {"learning_curve": curve}
 
@@ -159,7 +159,7 @@ def test_the_verdict_on_data_follows_the_cards(visit: Visit, monkeypatch: pytest
     at = visit(PAGE, text=TEXT)
     assert "as good was gru-bahdanau: **the claim is not supported here.**" in words(at)
     took = at.table[0].value.set_index("Model")["Target tokens until 2.00 nats"]
-    assert list(took.items())[:2] == [("gru-bahdanau", "1.0 M"), ("transformer", "2.0 M")]
+    assert list(took.items())[:2] == [("gru-bahdanau", "1.0 M"), ("transformer", "1.8 M")]
     assert set(took[2:]) == {"3.0 M"}
 
 

@@ -18,21 +18,22 @@ SIZE, TIME, LENGTH, LEARNING, ALIGNING, RECALL = (
 story.opening("zoo", "Zoo")
 st.markdown(
     "Every model that Lookback has, and how it did. The translation models were trained on the same pairs, with the "
-    "same pieces and schedule, for the same number of target tokens, and are of about one size: what differs is the "
-    "architecture. All figures on this page are read from what was measured when the models were trained, or come from "
-    "a model that runs now."
+    "same pieces and schedule (those without gates at a lower learning rate, since one diverges at the others'), for "
+    "the same number of target tokens, and are of about one size: what differs is the architecture. All figures on "
+    "this page are read from what was measured when the models were trained, or come from a model that runs now."
 )
 
 st.subheader("All models", anchor=False)
 rows = cards.table()
-hidden = [column for column in ("captions", "aer") if all(row[column] is None for row in rows)]
+dull = {"captions": None, "aer": None, "finished": True}
+hidden = [column for column, value in dull.items() if all(row[column] is value for row in rows)]
 st.dataframe(
     [{name: value for name, value in row.items() if name not in hidden} for row in rows],
     hide_index=True,
     key="models",
     placeholder="",
     column_config={
-        "model": st.column_config.TextColumn("Model", pinned=True),
+        "model": st.column_config.TextColumn("Model", pinned=True, width=170),
         "year": st.column_config.NumberColumn("Year", format="%d", help="of the paper that it comes from"),
         "family": "Family",
         "task": "Task",

@@ -8,9 +8,15 @@ from dashboard import cards, charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
 from pretrained.analysis import efficient
+from pretrained.analysis.verdict import judged
 from viz.numbers import number, percent
 
 TASK = "translation en-fr"
+SLOGAN = {
+    "holds": "**The claim holds here.**",
+    "in part": "**The claim holds here in part.**",
+    "does not hold": "**The claim does not hold here.**",
+}
 BESIDE = {"about as good": "about as good as", "better": "better than", "worse": "worse than"}
 
 story.opening("efficient", "Efficient attention")
@@ -207,9 +213,9 @@ lower = registry.finished(task=TASK, cell="gru", architecture="bahdanau:Bahdanau
 if hybrids and lower:
     mixed, parts = hybrids[0], (lower[0].name, full.name)
     st.markdown(
-        "**“Mixed with recurrence, one layer of it will do.”** Another saving is to keep the recurrent encoder, which "
-        "tells order by itself, and to put a single layer of self-attention on top, by which any two tokens still "
-        f"meet (Chen et al. 2018): `{mixed.name}`, trained as the others were."
+        "**“The best of both worlds.”** Another saving is a **hybrid** (Chen et al. 2018): a recurrent encoder, which "
+        "tells order by itself, and on top of it a single layer of self-attention, by which any two tokens still meet. "
+        f"`{mixed.name}` was trained for as many tokens as the two whose worlds it joins; by the claim it beats both."
     )
     hybrid = runs.run(mixed.name, traces[0].text)
     picture, words = st.columns([3, 2], gap="large")
@@ -228,7 +234,8 @@ if hybrids and lower:
         below, above = (BESIDE[cards.quality(score, scores[0])] for score in scores[1:])
         st.markdown(
             f"The hybrid is **{below}** its recurrent parts alone, and **{above}** the Transformer, which has "
-            f"{config.n_layers} such layers in its encoder and no recurrence."
+            f"{config.n_layers} such layers in its encoder and no recurrence. "
+            + SLOGAN[judged(*(cards.quality(score, scores[0]) == "better" for score in scores[1:]))]
         )
 
 st.subheader(story.HURTS, anchor=False)

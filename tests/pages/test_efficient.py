@@ -88,6 +88,7 @@ def test_the_hybrids_heads_are_drawn_and_its_verdict_follows_the_cards(
     np.testing.assert_array_equal(cells, attended.weights.reshape(len(attended.weights), -1))
     assert tiny_models[HYBRID].run(TEXT).output in [one.value for one in at.text]
     assert "**about as good as** its recurrent parts alone, and **about as good as** the Transformer" in words(at)
+    assert "**The claim does not hold here.**" in words(at)
     scores = {HYBRID: 45.0, RECURRENT: 40.0}
     monkeypatch.setattr(
         runs, "card", lambda name: {"scores": {"test": {"metrics": {"chrf": scores.get(name, 50.0)}}}, "parameters": 1}
@@ -95,6 +96,7 @@ def test_the_hybrids_heads_are_drawn_and_its_verdict_follows_the_cards(
     at = visit(PAGE, text=TEXT)
     assert list(at.table[1].value["chrF on the test split"]) == ["45.0", "40.0", "50.0"]
     assert "**better than** its recurrent parts alone, and **worse than** the Transformer" in words(at)
+    assert "**The claim holds here in part.**" in words(at)
 
 
 @pytest.mark.parametrize("quadratic", [True, False])

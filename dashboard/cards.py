@@ -57,19 +57,19 @@ def _row(known: Entry, card: dict[str, Any]) -> dict[str, Any]:
     return {
         "model": known.name,
         "year": known.year,
-        "family": known.family,
-        "task": known.task,
-        "parameters": card["parameters"] / 1e6,
-        "megabytes": card["bytes"] / 1e6,
-        "tokens": card["target_tokens"] / 1e6,
-        "minutes": card["minutes"],
-        "measure": {"chrf": "chrF", "f1": "F1"}.get(measure, measure.replace("_", " ")),
         "score": value,
+        "measure": {"chrf": "chrF", "f1": "F1"}.get(measure, measure.replace("_", " ")),
         "conversation": test["by_tag"][CONVERSATION]["chrf"] if translates else None,
         "novel": scores["test_novel"]["by_tag"][CONVERSATION]["chrf"] if translates else None,
         "captions": scores[CAPTIONS]["metrics"]["bleu"] if CAPTIONS in scores else None,
         "aer": card["alignment"]["test"]["metrics"]["aer"] if "alignment" in card else None,
+        "parameters": card["parameters"] / 1e6,
+        "megabytes": card["bytes"] / 1e6,
+        "tokens": card["target_tokens"] / 1e6,
+        "minutes": card["minutes"],
         "finished": card["finished"],
+        "task": known.task,
+        "family": known.family,
         "summary": known.summary,
         "paper": known.paper,
     }
@@ -164,7 +164,7 @@ def learning_curves(names: Sequence[str], *, theme: ThemeName) -> go.Figure:
         drawn,
         x_axis="target tokens seen, millions",
         y_axis="validation loss, nats a token",
-        height=460,
+        height=400 + 15 * len(drawn),  # on a phone the legend takes a line a curve
         theme=theme,
     )
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from viz.export import clipped
 from viz.matrix import shown
 from viz.numbers import percent
 from viz.palette import ThemeName
@@ -51,7 +50,6 @@ def candidate_bars(
         {
             "rank": rank,
             "token": shown(token),
-            "label": clipped(token),
             "probability": float(probability),
             "said": percent(float(probability)),
             "chosen": rank == chosen,
@@ -94,8 +92,9 @@ def _empty_bars(count: int, quantity: str, theme: ThemeName) -> dict[str, Any]:
         base.transform_filter(f"!({inside})").mark_text(align="left", dx=4, color=colours.text),
         base.transform_filter(inside).mark_text(align="right", dx=-6, color=colours.surface),
     ]
+    # the browser cuts what is wider than its limit, and the tooltip has all of it
     labels = base.mark_text(align="right", dx=-8, fontSize=13, limit=160, color=colours.text).encode(
-        x=altair.value(0), text="label:N"
+        x=altair.value(0), text="token:N"
     )
     chart = altair.layer(bars, labels, *(text.encode(x=x, text="said:N") for text in numbers))
     drawn = (

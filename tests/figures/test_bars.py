@@ -32,8 +32,8 @@ def test_a_repeated_token_keeps_its_own_bar() -> None:
 
 def test_labels_are_data_and_never_part_of_an_expression() -> None:
     drawn = spec()
-    assert [row["label"] for row in rows(drawn)] == ["le", "le", "<b>x</b>", '"; alert(1)', "␣"]
-    assert drawn["layer"][1]["encoding"]["text"]["field"] == "label"
+    assert [row["token"] for row in rows(drawn)] == ["le", "le", "<b>x</b>", '"; alert(1)', "␣"]
+    assert drawn["layer"][1]["encoding"]["text"]["field"] == "token"
     del drawn["datasets"]
     assert "alert" not in json.dumps(drawn)
 

@@ -43,7 +43,7 @@ def candidates(at: AppTest, place: int) -> tuple[list[str], list[float]]:
     """Labels and probabilities of one of the bar charts."""
     chart = at.get("vega_lite_chart")[place]
     table = pa.ipc.open_stream(chart.proto.datasets[0].data.data).read_all()
-    return table["label"].to_pylist(), table["probability"].to_pylist()
+    return table["token"].to_pylist(), table["probability"].to_pylist()
 
 
 @pytest.mark.parametrize(("text", "readable"), ODD_TEXTS.items())

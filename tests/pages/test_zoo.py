@@ -84,7 +84,7 @@ def test_alignment_errors_are_in_order_and_among_them_those_without_a_model(monk
     drawn = cards.alignment_errors(theme="light")
     assert drawn is not None
     (rows,) = drawn["datasets"].values()
-    assert [(row["label"], row["probability"]) for row in rows] == [
+    assert [(row["token"], row["probability"]) for row in rows] == [
         ("transformer", 0.3),
         ("the diagonal", 0.35),
         ("gru-bahdanau", 0.4),

@@ -453,7 +453,7 @@ PAPERS = (
     ),
     Paper(
         "Clark et al.", 2019, "What does BERT look at? An analysis of BERT's attention", arxiv("1906.04341"),
-        "section 4.2: heads that find the word another depends on", ("multi-head",),
+        "section 4.2: heads that find the word another depends on", ("multi-head", "efficient"),
     ),
     Paper(
         "Devlin et al.", 2019, "BERT: pre-training of deep bidirectional Transformers for language understanding",

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import cards, charts, controls, figures, measure, runs, story
 from dashboard.components.matrix import matrix
 from pretrained import registry
-from pretrained.analysis import efficient
+from pretrained.analysis import efficient, rows
 from pretrained.analysis.verdict import judged
 from viz.numbers import number, percent
 
@@ -218,11 +218,21 @@ if hybrids and lower:
         f"`{mixed.name}` was trained for as many tokens as the two whose worlds it joins; by the claim it beats both."
     )
     hybrid = runs.run(mixed.name, traces[0].text)
+    controls.translation(hybrid)
     picture, words = st.columns([3, 2], gap="large")
     with picture:
         matrix(figures.all_heads(hybrid.attention_of("encoder-self"), model=mixed.name), key="hybrid", columns=2)
     with words:
-        controls.translation(hybrid)
+        at_end = rows.weight_at_the_end(hybrid.attention_of("encoder-self")[0].weights)
+        st.markdown(
+            f"Its heads give **{percent(at_end)}** of their weight to `</s>`, the end of the sentence"
+            + (
+                ": a *sink*, as in BERT (Clark et al. 2019, section 3.2). They hardly look at words; the recurrent "
+                "states below have to do."
+                if at_end > rows.SINK
+                else "."
+            )
+        )
         scores = [cards.chrf(name) for name in (mixed.name, *parts)]
         st.table(
             [

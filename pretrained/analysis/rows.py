@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pretrained.model import Model
     from pretrained.trace import AttentionMap
 
+SINK = 0.5  # of the weight at the last token: it is a sink then
+
 
 @dataclass(frozen=True)
 class Worked:
@@ -165,3 +167,19 @@ def _on_diagonal(n_rows: int, n_keys: int) -> list[int]:
 def _distances(weights: Float[np.ndarray, "row key"]) -> Float[np.ndarray, " row"]:
     distances: Float[np.ndarray, " row"] = np.abs(weights.argmax(1) - np.array(_on_diagonal(*weights.shape))) * 1.0
     return distances
+
+
+def weight_at_the_end(weights: Float[np.ndarray, "head token token"]) -> float:
+    """Give the mean weight, 0 to 1, that heads give to the last token from all others, where it may be a sink.
+
+    Clark et al. 2019, section 3.2, found that heads with nothing to look up give it to a separator.
+
+    Args:
+        weights: the same tokens as queries and as keys.
+
+    Raises:
+        ValueError: fewer than two tokens.
+    """
+    if weights.shape[1] < 2:
+        raise ValueError(f"weights: expected two tokens or more, got {weights.shape[1]}")
+    return float(weights[:, :-1, -1].mean())

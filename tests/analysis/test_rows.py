@@ -88,3 +88,10 @@ def test_spread_of_maps_that_are_known() -> None:
 def test_a_model_without_an_alignment_has_no_spread() -> None:
     with pytest.raises(ValueError, match="gru-seq2seq: expected attention of kind alignment"):
         rows.alignment_spread(tiny.translator(entry("gru-seq2seq")), "I am happy.")
+
+
+def test_the_weight_at_the_end_leaves_out_the_end_itself() -> None:
+    weights = np.array([[[0.2, 0.8], [1.0, 0.0]], [[0.6, 0.4], [0.0, 1.0]]], np.float32)
+    assert rows.weight_at_the_end(weights) == pytest.approx(0.6)
+    with pytest.raises(ValueError, match="expected two tokens or more, got 1"):
+        rows.weight_at_the_end(np.ones((4, 1, 1), np.float32))

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import runs, story
 from pretrained import entry, registry
-from pretrained.analysis import efficient
+from pretrained.analysis import efficient, rows
 from pretrained.registry import Entry
 from tests.models import tiny
 from tests.pages.conftest import ODD_TEXTS, Visit, drawn, figures_of
@@ -86,6 +86,10 @@ def test_the_hybrids_heads_are_drawn_and_its_verdict_follows_the_cards(
     (attended,) = tiny_models[HYBRID].run(TEXT).attention_of("encoder-self")
     _, cells = drawn(at, "hybrid")
     np.testing.assert_array_equal(cells, attended.weights.reshape(len(attended.weights), -1))
+    assert f"**{percent(rows.weight_at_the_end(attended.weights))}** of their weight to `</s>`" in words(at)
+    assert "a *sink*" not in words(at)
+    monkeypatch.setattr(rows, "SINK", 0.0)
+    assert "a *sink*" in words(visit(PAGE, text=TEXT))
     assert tiny_models[HYBRID].run(TEXT).output in [one.value for one in at.text]
     assert "**about as good as** its recurrent parts alone, and **about as good as** the Transformer" in words(at)
     assert "**The claim does not hold here.**" in words(at)

@@ -309,17 +309,19 @@ if len(led) > 1:
     helped = sum(one.with_it > one.without for one in led)
     st.markdown(
         f"Attention helps **{helped} of {len(led)}** cells, and {sum(one.lead.grows for one in led)} of them more on "
-        "the longest sentences than on the shortest. "
-        + " ".join(
-            "An RNN that looks back, without any gate, translates better than every gated network that does not: "
-            "**looking back is worth more than remembering.**"
-            if one.with_it > max(other.without for other in led)
-            else "An RNN that looks back, without any gate, stays behind a gated network that does not: **gates and "
-            "attention mend different things.**"
-            for one in led
-            if one.cell == "RNN"
-        )
+        "the longest sentences than on the shortest."
     )
+    plain = next((one for one in led if one.cell == "RNN"), None)
+    if plain is not None:
+        st.markdown(
+            "An RNN that looks back, without any gate, "
+            + (
+                "translates better than every gated network that does not: **looking back is worth more than "
+                "remembering.**"
+                if plain.with_it > max(one.without for one in led)
+                else "stays behind a gated network that does not: **gates and attention mend different things.**"
+            )
+        )
 
 st.markdown("**“It learns to align.”** Nobody told the model which words belong together.")
 scored = cards.aligned(ours.name)

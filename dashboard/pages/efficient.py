@@ -211,19 +211,20 @@ if scaling is not None:
 hybrids = registry.finished(task=TASK, architecture="gru_selfattention:GRUSelfAttention")
 lower = registry.finished(task=TASK, cell="gru", architecture="bahdanau:Bahdanau")
 if hybrids and lower:
-    mixed, parts = hybrids[0], (lower[0].name, full.name)
+    mixed, compared = hybrids[0], (hybrids[0].name, lower[0].name, full.name)
     st.markdown(
         "**“The best of both worlds.”** Another saving is a **hybrid** (Chen et al. 2018): a recurrent encoder, which "
         "tells order by itself, and on top of it a single layer of self-attention, by which any two tokens still meet. "
         f"`{mixed.name}` was trained for as many tokens as the two whose worlds it joins; by the claim it beats both."
     )
     hybrid = runs.run(mixed.name, traces[0].text)
+    attended = hybrid.attention_of("encoder-self")
     controls.translation(hybrid)
     picture, words = st.columns([3, 2], gap="large")
     with picture:
-        matrix(figures.all_heads(hybrid.attention_of("encoder-self"), model=mixed.name), key="hybrid", columns=2)
+        matrix(figures.all_heads(attended, model=mixed.name), key="hybrid", columns=2)
     with words:
-        at_end = rows.weight_at_the_end(hybrid.attention_of("encoder-self")[0].weights)
+        at_end = rows.weight_at_the_end(attended[0].weights)
         st.markdown(
             f"Its heads give **{percent(at_end)}** of their weight to `</s>`, the end of the sentence"
             + (
@@ -233,19 +234,20 @@ if hybrids and lower:
                 else "."
             )
         )
-        scores = [cards.chrf(name) for name in (mixed.name, *parts)]
+        scores = [cards.chrf(name) for name in compared]
         st.table(
             [
                 {"Model": name, "chrF on the test split": number(score, 1)}
-                for name, score in zip((mixed.name, *parts), scores, strict=True)
+                for name, score in zip(compared, scores, strict=True)
             ],
             hide_index=True,
         )
-        below, above = (BESIDE[cards.quality(score, scores[0])] for score in scores[1:])
+        qualities = [cards.quality(score, scores[0]) for score in scores[1:]]
+        below, above = (BESIDE[one] for one in qualities)
         st.markdown(
             f"The hybrid is **{below}** its recurrent parts alone, and **{above}** the Transformer, which has "
             f"{config.n_layers} such layers in its encoder and no recurrence. "
-            + SLOGAN[judged(*(cards.quality(score, scores[0]) == "better" for score in scores[1:]))]
+            + SLOGAN[judged(*(one == "better" for one in qualities))]
         )
 
 st.subheader(story.HURTS, anchor=False)
